@@ -1,0 +1,292 @@
+//! Validation: what upstream refuses, field by field and in its words.
+//!
+//! [`create`] and [`update`] look at an object whose defaults are filled in. Every kind's metadata is checked; the kinds in
+//! [`UNCHECKED`] have no further rules yet. A valid object costs no allocation but for a few short lists: paths are chains on the
+//! stack, and a message is made only when something is wrong.
+//!
+//! Rules know nothing of other objects, of who asks, or of the cluster. Facts: upstream's `pkg/apis/*/validation`.
+
+mod check;
+mod claim;
+mod config;
+mod event;
+mod format;
+mod meta;
+mod names;
+mod namespace;
+mod node;
+pub mod options;
+mod pod;
+mod rbac;
+mod service;
+mod small;
+mod workload;
+
+pub use config::SIZE_MAX;
+pub use meta::ANNOTATIONS_MAX;
+pub use small::binding;
+pub use workload::scale;
+
+use crate::apps::v1::{Deployment, ReplicaSet};
+use crate::coordination::v1::Lease;
+use crate::core::v1::{
+    ConfigMap, Event, Namespace, Node, PersistentVolumeClaim, Pod, PodTemplate,
+    ReplicationController, Secret, Service,
+};
+use crate::events::v1::Event as EventsEvent;
+use crate::field::{Error, ErrorList, Path};
+use crate::kinds::Resource;
+use crate::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use crate::scheduling::v1::PriorityClass;
+use crate::schema::TypeId;
+use crate::tree::Tree;
+use crate::view;
+
+/// A rule for the change from one object (the last) to another.
+type Update = fn(&mut ErrorList, &Tree, &Tree);
+
+/// Rules for one kind.
+struct Rules {
+    ty: TypeId,
+    /// A new object.
+    create: fn(&mut ErrorList, &Tree),
+    /// A changed one.
+    update: Update,
+    /// Changes through subresources, by name.
+    subresources: &'static [(&'static str, Update)],
+}
+
+/// A row of [`RULES`]: `rules!(View, |errors, view| create, |errors, new, old| update, "subresource" => |errors, new, old| …)`.
+macro_rules! rules {
+    ($view:ident, $create:expr, $update:expr $(, $name:literal => $sub:expr)*) => {
+        Rules {
+            ty: $view::TYPE,
+            create: |errors, tree| $create(errors, $view::of(tree)),
+            update: |errors, new, old| $update(errors, $view::of(new), $view::of(old)),
+            subresources: &[$(($name, |errors, new, old| $sub(errors, $view::of(new), $view::of(old)))),*],
+        }
+    };
+}
+
+/// Every kind with rules of its own.
+const RULES: &[Rules] = &[
+    Rules {
+        ty: Pod::TYPE,
+        create: |errors, tree| pod::create(errors, Pod::of(tree)),
+        update: pod::update,
+        subresources: &[
+            ("status", |errors, new, old| {
+                pod::status_update(errors, Pod::of(new), Pod::of(old))
+            }),
+            ("ephemeralcontainers", |errors, new, old| {
+                pod::ephemeral_containers(errors, Pod::of(new), Pod::of(old));
+            }),
+        ],
+    },
+    rules!(PodTemplate, pod_template, |errors, new, _| pod_template(
+        errors, new
+    )),
+    Rules {
+        ty: PersistentVolumeClaim::TYPE,
+        create: |errors, tree| claim::create(errors, PersistentVolumeClaim::of(tree)),
+        update: claim::update,
+        subresources: &[],
+    },
+    rules!(ConfigMap, config::config_map, config::config_map_update),
+    rules!(Secret, config::secret, config::secret_update),
+    rules!(
+        Namespace,
+        namespace::namespace,
+        |errors, new, _| namespace::namespace(errors, new),
+        "status" => |errors, new, _| namespace::status(errors, new),
+        "finalize" => |errors, new, _| namespace::finalize(errors, new)
+    ),
+    rules!(
+        Node,
+        node::create,
+        node::update,
+        "status" => node::status
+    ),
+    rules!(
+        Service,
+        |errors, service| service::check(errors, service, None),
+        |errors, new, old| service::check(errors, new, Some(old)),
+        "status" => |_: &mut ErrorList, _, _| {}
+    ),
+    rules!(Event, event::core, |errors, new, _| event::core(
+        errors, new
+    )),
+    Rules {
+        ty: EventsEvent::TYPE,
+        create: |errors, tree| event::create(errors, EventsEvent::of(tree)),
+        update: event::update,
+        subresources: &[],
+    },
+    rules!(
+        Deployment,
+        workload::deployment,
+        workload::deployment_update,
+        "status" => workload::deployment_status
+    ),
+    rules!(
+        ReplicaSet,
+        workload::replica_set,
+        workload::replica_set_update,
+        "status" => |errors, new, _| workload::replica_set_status(errors, new)
+    ),
+    rules!(
+        ReplicationController,
+        workload::replication_controller,
+        workload::replication_controller_update,
+        "status" => |errors, new, _| workload::replication_controller_status(errors, new)
+    ),
+    rules!(Role, rbac::role, |errors, new, _| rbac::role(errors, new)),
+    rules!(ClusterRole, rbac::cluster_role, |errors, new, _| {
+        rbac::cluster_role(errors, new)
+    }),
+    rules!(RoleBinding, rbac::role_binding, rbac::role_binding_update),
+    rules!(
+        ClusterRoleBinding,
+        rbac::cluster_role_binding,
+        rbac::cluster_role_binding_update
+    ),
+    rules!(Lease, small::lease, |errors, new, _| small::lease(
+        errors, new
+    )),
+    rules!(
+        PriorityClass,
+        small::priority_class,
+        small::priority_class_update
+    ),
+];
+
+fn pod_template(errors: &mut ErrorList, template: PodTemplate<'_>) {
+    pod::template(errors, &Path::new("template"), template.template());
+}
+
+/// Group and resource of the kinds whose metadata alone is checked. (ServiceAccounts have no further rules upstream either.)
+pub const UNCHECKED: &[(&str, &str)] = &[
+    ("", "endpoints"),
+    ("", "limitranges"),
+    ("", "persistentvolumes"),
+    ("", "resourcequotas"),
+    ("admissionregistration.k8s.io", "mutatingadmissionpolicies"),
+    (
+        "admissionregistration.k8s.io",
+        "mutatingadmissionpolicybindings",
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "validatingadmissionpolicies",
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings",
+    ),
+    (
+        "admissionregistration.k8s.io",
+        "validatingwebhookconfigurations",
+    ),
+    ("apiextensions.k8s.io", "customresourcedefinitions"),
+    ("apiregistration.k8s.io", "apiservices"),
+    ("apps", "controllerrevisions"),
+    ("apps", "daemonsets"),
+    ("apps", "statefulsets"),
+    ("autoscaling", "horizontalpodautoscalers"),
+    ("batch", "cronjobs"),
+    ("batch", "jobs"),
+    ("certificates.k8s.io", "certificatesigningrequests"),
+    ("certificates.k8s.io", "clustertrustbundles"),
+    ("certificates.k8s.io", "podcertificaterequests"),
+    ("discovery.k8s.io", "endpointslices"),
+    ("flowcontrol.apiserver.k8s.io", "flowschemas"),
+    (
+        "flowcontrol.apiserver.k8s.io",
+        "prioritylevelconfigurations",
+    ),
+    ("networking.k8s.io", "ingressclasses"),
+    ("networking.k8s.io", "ingresses"),
+    ("networking.k8s.io", "ipaddresses"),
+    ("networking.k8s.io", "networkpolicies"),
+    ("networking.k8s.io", "servicecidrs"),
+    ("node.k8s.io", "runtimeclasses"),
+    ("policy", "poddisruptionbudgets"),
+    ("resource.k8s.io", "deviceclasses"),
+    ("resource.k8s.io", "devicetaintrules"),
+    ("resource.k8s.io", "resourceclaims"),
+    ("resource.k8s.io", "resourceclaimtemplates"),
+    ("resource.k8s.io", "resourceslices"),
+    ("storage.k8s.io", "csidrivers"),
+    ("storage.k8s.io", "csinodes"),
+    ("storage.k8s.io", "csistoragecapacities"),
+    ("storage.k8s.io", "storageclasses"),
+    ("storage.k8s.io", "volumeattachments"),
+    ("storage.k8s.io", "volumeattributesclasses"),
+    ("storagemigration.k8s.io", "storageversionmigrations"),
+];
+
+fn rules_of(tree: &Tree) -> Option<&'static Rules> {
+    RULES.iter().find(|rules| rules.ty == tree.type_id())
+}
+
+/// What is wrong with a new object, whose defaults and name are filled in; nothing if it is valid. Custom resources get the
+/// checks of their metadata.
+pub fn create(resource: &Resource, tree: &Tree) -> ErrorList {
+    let mut errors = ErrorList::new();
+    meta::create(&mut errors, view::metadata(tree), names::scope(resource));
+    for message in names::composed(resource, tree) {
+        let name = view::metadata(tree).name();
+        errors.push(Error::invalid(&Path::new("metadata.name"), name, message));
+    }
+    if let Some(rules) = rules_of(tree) {
+        (rules.create)(&mut errors, tree);
+    }
+    errors
+}
+
+/// What is wrong with an object that changes from `old` to `new`, itself (`subresource` is "") or through a subresource.
+pub fn update(resource: &Resource, subresource: &str, new: &Tree, old: &Tree) -> ErrorList {
+    let mut errors = ErrorList::new();
+    let scope = names::scope(resource);
+    meta::update(&mut errors, view::metadata(new), view::metadata(old), scope);
+    let Some(rules) = rules_of(new) else {
+        return errors;
+    };
+    if subresource.is_empty() {
+        (rules.update)(&mut errors, new, old);
+    } else if let Some((_, rule)) = rules
+        .subresources
+        .iter()
+        .find(|(name, _)| *name == subresource)
+    {
+        rule(&mut errors, new, old);
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::Kinds;
+
+    #[test]
+    fn every_stored_kind_has_rules_or_is_listed() {
+        for resource in Kinds::builtin().resources() {
+            let listed = UNCHECKED.contains(&(resource.group.as_str(), resource.name.as_str()));
+            let checked = RULES.iter().any(|rules| rules.ty == resource.type_id)
+                || resource.name == "serviceaccounts";
+            let stored = resource.storage.is_some();
+            assert_eq!(
+                listed,
+                stored && !checked,
+                "{} {}",
+                resource.group,
+                resource.name
+            );
+        }
+    }
+}
