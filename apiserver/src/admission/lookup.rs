@@ -1,0 +1,61 @@
+//! Other objects, as admission steps need them: out of the view.
+
+use std::sync::Arc;
+
+use api::codec::{json, protobuf};
+use api::{Tree, TypeId};
+use store::Revision;
+
+use crate::view::{Object, View};
+
+/// Reads objects of built-in kinds from the view.
+#[derive(Clone)]
+pub struct Lookup(Arc<View>);
+
+impl Lookup {
+    /// Reads from `view`.
+    pub fn new(view: Arc<View>) -> Lookup {
+        Lookup(view)
+    }
+
+    /// The object at `key` below `prefix` (`pods/`), as a tree of its stored version `ty`.
+    pub fn get(&self, prefix: &str, key: &str, ty: TypeId) -> Option<Tree> {
+        decode(&*self.0.collection(prefix)?.get(key)?, ty)
+    }
+
+    /// As [`Lookup::get`], but not older than any write acknowledged before: for what would be refused if it were missing.
+    pub async fn get_fresh(&self, prefix: &str, key: &str, ty: TypeId) -> Option<Tree> {
+        if let Some(tree) = self.get(prefix, key, ty) {
+            return Some(tree);
+        }
+        self.0.fresh().await.ok()?;
+        self.get(prefix, key, ty)
+    }
+
+    /// All objects below `prefix`.
+    pub fn all(&self, prefix: &str, ty: TypeId) -> Vec<Tree> {
+        let Some(collection) = self.0.collection(prefix) else {
+            return Vec::new();
+        };
+        collection
+            .snapshot()
+            .from("")
+            .filter_map(|object| decode(object, ty))
+            .collect()
+    }
+
+    /// Where the view stands.
+    pub fn applied(&self) -> Revision {
+        self.0.applied()
+    }
+}
+
+fn decode(object: &Object, ty: TypeId) -> Option<Tree> {
+    let schema = api::Schema::builtin();
+    let value = object.value();
+    if value.first() == Some(&b'{') {
+        return json::decode(schema, ty, value.clone(), &mut json::Strict::new()).ok();
+    }
+    let unknown = protobuf::unwrap_unknown(value).ok()?;
+    protobuf::decode(schema, ty, value.slice(unknown.raw)).ok()
+}

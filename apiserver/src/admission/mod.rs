@@ -1,0 +1,203 @@
+//! Admission: what may change or refuse a write after it was authorized and before it is stored.
+//!
+//! A chain of steps, each in a file of its own. First those that change the new object run, in order, then those that only judge
+//! it. Steps ask the view, never the log. A step that calls others over the network (a webhook) fits the same signatures.
+
+mod certificates;
+mod escalation;
+mod lookup;
+mod namespace_lifecycle;
+mod node_restriction;
+mod node_taint;
+mod node_token;
+mod priority;
+mod runtime_class;
+mod service_account;
+mod storage_protection;
+mod tolerations;
+
+use std::sync::Arc;
+
+use api::Tree;
+use async_trait::async_trait;
+
+pub use certificates::{CertificateRequester, CertificateSigners};
+pub use escalation::RbacEscalation;
+pub use lookup::Lookup;
+pub use namespace_lifecycle::NamespaceLifecycle;
+pub use node_restriction::NodeRestriction;
+pub use node_taint::TaintNodesByCondition;
+pub use node_token::NodeTokens;
+pub use priority::Priority;
+pub use runtime_class::RuntimeClass;
+pub use service_account::ServiceAccount;
+pub use storage_protection::StorageObjectInUseProtection;
+pub use tolerations::DefaultTolerationSeconds;
+
+use crate::env::Env;
+use crate::registry::{Kind, meta};
+use crate::request::{DeleteOptions, RequestContext};
+use crate::status::Status;
+use crate::view::View;
+
+/// What a write does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// A new object.
+    Create,
+    /// A change of an object.
+    Update,
+    /// A deletion.
+    Delete,
+    /// A stream to an object: exec, attach, port-forward, proxy.
+    Connect,
+}
+
+/// What is known of a write.
+#[derive(Clone, Copy)]
+pub struct Attributes<'a> {
+    /// The request: identity, warnings, audit.
+    pub cx: &'a RequestContext,
+    /// The kind.
+    pub kind: &'a Kind,
+    /// The subresource; empty for the object itself.
+    pub subresource: &'a str,
+    /// What is done.
+    pub operation: Operation,
+    /// The namespace; for a Namespace, its name.
+    pub namespace: &'a str,
+    /// The name; empty while it is to be generated.
+    pub name: &'a str,
+    /// Nothing will be stored.
+    pub dry_run: bool,
+    /// The options of a deletion.
+    pub delete: Option<&'a DeleteOptions>,
+}
+
+impl Attributes<'_> {
+    /// Whether the write concerns the resource of that group itself.
+    pub fn is(&self, group: &str, resource: &str) -> bool {
+        self.subresource.is_empty() && self.kind.is(group, resource)
+    }
+
+    /// The refusal of this write, in upstream's words. `new` names the object while the request does not.
+    pub fn forbidden(&self, new: Option<&Tree>, why: impl std::fmt::Display) -> Status {
+        let own = new.map(meta::of);
+        let candidates = [
+            Some(self.name),
+            own.map(|m| m.name()),
+            own.map(|m| m.generate_name()),
+        ];
+        let name = candidates
+            .into_iter()
+            .flatten()
+            .find(|name| !name.is_empty())
+            .unwrap_or("Unknown");
+        Status::forbidden(self.kind.qualified(), name, why)
+    }
+}
+
+/// A step that may change the new object.
+#[async_trait]
+pub trait Mutate: Send + Sync + 'static {
+    /// Whether the step has anything to do with the write: asked before it is run.
+    fn handles(&self, attributes: &Attributes<'_>) -> bool;
+
+    /// Changes `new`, or refuses the write. `old` is the object before, for updates.
+    async fn mutate(
+        &self,
+        attributes: &Attributes<'_>,
+        new: &mut Tree,
+        old: Option<&Tree>,
+    ) -> Result<(), Status>;
+}
+
+/// A step that judges the write.
+#[async_trait]
+pub trait Validate: Send + Sync + 'static {
+    /// Whether the step has anything to do with the write: asked before it is run.
+    fn handles(&self, attributes: &Attributes<'_>) -> bool;
+
+    /// Refuses the write, or not. `new` is none for a deletion, `old` none for a creation.
+    async fn validate(
+        &self,
+        attributes: &Attributes<'_>,
+        new: Option<&Tree>,
+        old: Option<&Tree>,
+    ) -> Result<(), Status>;
+}
+
+/// The steps, in their order.
+#[derive(Default)]
+pub struct Chain {
+    mutating: Vec<Box<dyn Mutate>>,
+    validating: Vec<Box<dyn Validate>>,
+}
+
+impl Chain {
+    /// Adds a step that may change the new object, after those that are there.
+    pub fn mutating(mut self, step: impl Mutate) -> Chain {
+        self.mutating.push(Box::new(step));
+        self
+    }
+
+    /// Adds a step that judges, after those that are there.
+    pub fn validating(mut self, step: impl Validate) -> Chain {
+        self.validating.push(Box::new(step));
+        self
+    }
+
+    /// The steps that upstream runs by default, as far as they are built, in upstream's order.
+    pub fn standard(view: &Arc<View>, env: &Env) -> Chain {
+        let lookup = Lookup::new(Arc::clone(view));
+        Chain::default()
+            .mutating(NamespaceLifecycle::new(lookup.clone()))
+            .mutating(ServiceAccount::new(lookup.clone(), env.clone()))
+            .mutating(TaintNodesByCondition)
+            .mutating(Priority::new(lookup.clone()))
+            .mutating(DefaultTolerationSeconds)
+            .mutating(StorageObjectInUseProtection)
+            .mutating(RuntimeClass::new(lookup.clone()))
+            .mutating(CertificateRequester)
+            .validating(NamespaceLifecycle::new(lookup.clone()))
+            .validating(NodeRestriction::new(lookup.clone()))
+            .validating(Priority::new(lookup.clone()))
+            .validating(RuntimeClass::new(lookup))
+    }
+
+    /// Runs the steps that may change the new object.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub async fn mutate(
+        &self,
+        attributes: &Attributes<'_>,
+        new: &mut Tree,
+        old: Option<&Tree>,
+    ) -> Result<(), Status> {
+        for step in self.mutating.iter().filter(|step| step.handles(attributes)) {
+            step.mutate(attributes, new, old).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs the steps that judge.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub async fn validate(
+        &self,
+        attributes: &Attributes<'_>,
+        new: Option<&Tree>,
+        old: Option<&Tree>,
+    ) -> Result<(), Status> {
+        for step in self
+            .validating
+            .iter()
+            .filter(|step| step.handles(attributes))
+        {
+            step.validate(attributes, new, old).await?;
+        }
+        Ok(())
+    }
+}

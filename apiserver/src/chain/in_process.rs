@@ -1,0 +1,56 @@
+//! Calling the server without a connection.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, Response};
+
+use super::ApiServer;
+use crate::identity::{Identity, SharedIdentity};
+
+/// The extension by which an in-process caller says who it is. A request from a connection cannot carry it: its extensions
+/// are made by this program.
+#[derive(Clone, Debug)]
+pub struct Caller(pub SharedIdentity);
+
+/// The server as one identity's private service: what `kube::Client::new` takes.
+#[derive(Clone)]
+pub struct InProcess {
+    server: ApiServer,
+    identity: SharedIdentity,
+}
+
+impl ApiServer {
+    /// The server, called by `identity`. Everything but authentication is as over the network.
+    pub fn in_process(&self, identity: Identity) -> InProcess {
+        InProcess {
+            server: self.clone(),
+            identity: identity.into(),
+        }
+    }
+}
+
+impl<B> tower::Service<Request<B>> for InProcess
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (server, identity) = (self.server.clone(), SharedIdentity::clone(&self.identity));
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Caller(identity));
+        Box::pin(async move { Ok(server.answer(request).await) })
+    }
+}

@@ -1,0 +1,173 @@
+//! A log that fails: what clients are told, and that reads go on.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use async_trait::async_trait;
+use serde_json::json;
+use store::clock::SystemClock;
+use store::{AppendError, Appended, Error, Health, Load, Log, Memory, Op, Revision, Tail};
+
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+/// A log whose appends fail as they are told to.
+struct Failing {
+    log: Memory,
+    mode: Arc<AtomicU8>,
+}
+
+const FINE: u8 = 0;
+const UNAVAILABLE: u8 = 1;
+const FULL: u8 = 2;
+/// The append is made, and the answer lost.
+const LOST: u8 = 3;
+
+#[async_trait]
+impl Log for Failing {
+    async fn head(&self) -> Result<Revision, Error> {
+        self.log.head().await
+    }
+    async fn load(&self, prefix: &[u8]) -> Result<Load, Error> {
+        self.log.load(prefix).await
+    }
+    async fn append(&self, ops: Vec<Op>) -> Result<Appended, AppendError> {
+        match self.mode.load(Ordering::SeqCst) {
+            UNAVAILABLE => Err(Error::Unavailable("no majority".into()).into()),
+            FULL => Err(Error::NoSpace("disk full".into()).into()),
+            LOST => {
+                self.log.append(ops).await?;
+                Err(Error::Unknown("connection lost".into()).into())
+            }
+            _ => self.log.append(ops).await,
+        }
+    }
+    fn tail(&self, after: Revision) -> Tail {
+        self.log.tail(after)
+    }
+    async fn compact(&self, at: Revision) -> Result<(), Error> {
+        self.log.compact(at).await
+    }
+    async fn health(&self) -> Result<Health, Error> {
+        self.log.health().await
+    }
+    async fn shutdown(&self) {
+        self.log.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn writes_fail_clearly_while_reads_go_on_and_it_recovers_by_itself() {
+    let mode = Arc::new(AtomicU8::new(FINE));
+    let failing = Failing {
+        log: Memory::new(Arc::new(SystemClock), 1 << 20),
+        mode: Arc::clone(&mode),
+    };
+    let client = common::start_with(|config| config.log = Arc::new(failing)).await;
+    client
+        .post(MAPS, &json!({ "metadata": { "name": "a" } }))
+        .await
+        .ok();
+    for (failure, code, reason) in [
+        (UNAVAILABLE, 503, "ServiceUnavailable"),
+        (FULL, 503, "ServiceUnavailable"),
+    ] {
+        mode.store(failure, Ordering::SeqCst);
+        for answer in [
+            client
+                .post(MAPS, &json!({ "metadata": { "name": "b" } }))
+                .await,
+            client
+                .patch(
+                    &format!("{MAPS}/a"),
+                    "application/merge-patch+json",
+                    r#"{"data":{"k":"v"}}"#,
+                )
+                .await,
+            client.delete(&format!("{MAPS}/a")).await,
+        ] {
+            assert_eq!(answer.headers["retry-after"], "1");
+            let (got, why, _) = answer.refused();
+            assert_eq!((got, why.as_str()), (code, reason));
+        }
+        assert_eq!(client.get(&format!("{MAPS}/a")).await.code, 200);
+        assert_eq!(
+            client.get(MAPS).await.ok()["items"]
+                .as_array()
+                .unwrap()
+                .len(),
+            1
+        );
+    }
+    // Nobody knows whether it was made; here it was.
+    mode.store(LOST, Ordering::SeqCst);
+    let (code, reason, _) = client
+        .post(MAPS, &json!({ "metadata": { "name": "c" } }))
+        .await
+        .refused();
+    assert_eq!((code, reason.as_str()), (504, "Timeout"));
+    mode.store(FINE, Ordering::SeqCst);
+    assert_eq!(client.get(&format!("{MAPS}/c")).await.code, 200);
+    client
+        .post(MAPS, &json!({ "metadata": { "name": "d" } }))
+        .await
+        .ok();
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_restart() {
+    let log = Memory::new(Arc::new(SystemClock), 1 << 20);
+    let (first, second) = (log.clone(), log.clone());
+    let client = common::start_with(|config| config.log = Arc::new(first)).await;
+    let made = client
+        .post(
+            MAPS,
+            &json!({ "metadata": { "name": "a" }, "data": { "k": "v" } }),
+        )
+        .await
+        .ok();
+    let before = client.server.api.view.applied();
+    client.server.stop();
+    // The service account is there already; making it again is refused.
+    let again = common::start_existing(|config| config.log = Arc::new(second)).await;
+    assert_eq!(again.get(&format!("{MAPS}/a")).await.ok(), made);
+    assert_eq!(
+        again.server.api.view.applied(),
+        before,
+        "a start of what is complete writes nothing"
+    );
+}
+
+#[tokio::test]
+async fn two_servers_of_one_log_serve_one_cluster() {
+    let log = Memory::new(Arc::new(SystemClock), 1 << 20);
+    let (first, second) = (log.clone(), log.clone());
+    let one = common::start_with(|config| config.log = Arc::new(first)).await;
+    let two = common::start_existing(|config| config.log = Arc::new(second)).await;
+    let mut watch = two.watch(&format!("{MAPS}?watch=1")).await;
+    for i in 0..20 {
+        let name = format!("m{i}");
+        one.post(MAPS, &json!({ "metadata": { "name": name } }))
+            .await
+            .ok();
+        // A read without a version is as new as any acknowledged write, whichever server made it.
+        let read = two.get(&format!("{MAPS}/{name}")).await.ok();
+        let patched = two
+            .patch(
+                &format!("{MAPS}/{name}"),
+                "application/merge-patch+json",
+                r#"{"data":{"k":"v"}}"#,
+            )
+            .await
+            .ok();
+        assert_ne!(
+            read["metadata"]["resourceVersion"],
+            patched["metadata"]["resourceVersion"]
+        );
+        one.delete(&format!("{MAPS}/{name}")).await.ok();
+        for kind in ["ADDED", "MODIFIED", "DELETED"] {
+            assert_eq!(watch.step().await, (kind.to_owned(), name.clone()));
+        }
+    }
+}
