@@ -1,0 +1,389 @@
+use std::time::Duration;
+
+use super::*;
+use crate::labels::{Labels, Selector};
+use crate::pod::{NeedsBuilder, Resources};
+use crate::queue::State;
+use crate::workloads::OwnerKind;
+
+fn node(name: &str, milli_cpu: i64) -> Option<NodeShape> {
+    let allocatable = Resources {
+        milli_cpu,
+        memory: 1 << 40,
+        ..Default::default()
+    };
+    Some(NodeShape {
+        allocatable,
+        pods: 110,
+        ..NodeShape::named(name)
+    })
+}
+
+fn pod(uid: &str, milli_cpu: i64) -> PodView {
+    let requests = Resources {
+        milli_cpu,
+        ..Default::default()
+    };
+    let needs = NeedsBuilder {
+        requests: requests.clone(),
+        least_allocated: (milli_cpu, 0),
+        ..Default::default()
+    };
+    let needs = Arc::new(needs.build());
+    PodView {
+        uid: uid.into(),
+        node: None,
+        scheduler_name: "default-scheduler".into(),
+        spec: Some(Arc::new(PodSpec::new(
+            "ns".into(),
+            Labels::default(),
+            None,
+            needs,
+            vec![],
+            vec![],
+        ))),
+        load: Arc::new(Load {
+            requests,
+            nonzero_milli_cpu: milli_cpu,
+            ..Default::default()
+        }),
+        gated: false,
+        preempts: true,
+        finished: false,
+    }
+}
+
+fn on(node: &str, pod: PodView) -> PodView {
+    PodView {
+        node: Some(node.into()),
+        spec: None,
+        ..pod
+    }
+}
+
+struct World {
+    s: Scheduling,
+    decisions: Decisions,
+    now: Duration,
+}
+
+fn key(name: &str) -> PodKey {
+    PodKey::new("ns", name)
+}
+
+impl World {
+    fn new() -> World {
+        World {
+            s: Scheduling::new("default-scheduler", 1),
+            decisions: Decisions::default(),
+            now: Duration::ZERO,
+        }
+    }
+
+    fn pod(&mut self, name: &str, pod: Option<PodView>) {
+        self.s.observe_pod(&key(name), pod.as_ref(), self.now);
+    }
+
+    fn next(&mut self) -> Option<Next> {
+        self.s.wake(self.now);
+        self.s
+            .next(self.now, jiff::Timestamp::UNIX_EPOCH, &mut self.decisions)
+    }
+
+    fn bound_to(&mut self) -> String {
+        match self.next() {
+            Some(Next::Bind { node, .. }) => node.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refused(&mut self) -> String {
+        match self.next() {
+            Some(Next::Refuse { message, .. }) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_message_says_for_how_many_nodes_each_reason_held() {
+    let mut w = World::new();
+    w.pod("p", Some(pod("u", 2000)));
+    assert_eq!(w.refused(), "no nodes available to schedule pods");
+    for (name, cpu) in [("a", 1000), ("b", 1000), ("c", 4000)] {
+        w.s.observe_node(name, node(name, cpu));
+    }
+    let cordoned = NodeShape {
+        unschedulable: true,
+        ..node("c", 4000).unwrap()
+    };
+    w.s.observe_node("c", Some(cordoned));
+    w.pod("q", Some(pod("v", 2000)));
+    assert_eq!(
+        w.refused(),
+        "0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu. \
+         preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
+    );
+}
+
+#[test]
+fn a_pod_that_was_refused_is_tried_again_when_its_node_is_freed() {
+    let mut w = World::new();
+    w.s.observe_node("a", node("a", 1000));
+    w.s.observe_node("b", node("b", 100));
+    w.pod("big", Some(on("a", pod("u1", 900))));
+    w.pod("small", Some(on("b", pod("u2", 10))));
+    w.pod("p", Some(pod("u", 500)));
+    assert!(
+        w.refused()
+            .starts_with("0/2 nodes are available: 2 Insufficient cpu.")
+    );
+    w.now = Duration::from_secs(60);
+    w.pod("small", None);
+    assert!(w.next().is_none(), "b is free, and too small all the same");
+    w.pod(
+        "big",
+        Some(PodView {
+            finished: true,
+            ..on("a", pod("u1", 900))
+        }),
+    );
+    assert_eq!(w.bound_to(), "a");
+}
+
+#[test]
+fn what_is_being_bound_is_counted_and_a_late_view_of_it_does_not_bring_it_back() {
+    let mut w = World::new();
+    w.s.observe_node("a", node("a", 1000));
+    w.pod("p", Some(pod("u", 600)));
+    w.pod("q", Some(pod("v", 600)));
+    assert_eq!(w.bound_to(), "a");
+    assert!(
+        w.refused().contains("Insufficient cpu"),
+        "the node is taken from the moment of the decision"
+    );
+    w.pod("p", Some(pod("u", 600)));
+    w.s.bound(&key("p"), "u");
+    w.pod("p", Some(pod("u", 600)));
+    assert!(w.next().is_none() && w.s.queue().state(&key("p")).is_none());
+    w.pod("p", Some(on("a", pod("u", 600))));
+    assert!(!w.s.snapshot().pod(&key("p")).unwrap().assumed);
+}
+
+#[test]
+fn a_binding_that_failed_frees_the_node_and_the_pod_waits() {
+    let mut w = World::new();
+    w.s.observe_node("a", node("a", 1000));
+    w.pod("p", Some(pod("u", 600)));
+    w.pod("q", Some(pod("v", 600)));
+    assert_eq!(w.bound_to(), "a");
+    assert!(w.refused().contains("Insufficient cpu"));
+    w.s.not_bound(&key("p"), "u", w.now);
+    assert!(matches!(
+        w.s.queue().state(&key("p")),
+        Some(State::Backoff { error: true, .. })
+    ));
+    w.now = Duration::from_secs(2);
+    let Some(Next::Bind { key: first, .. }) = w.next() else {
+        panic!()
+    };
+    assert_eq!(&*first.name, "p", "it waited longest");
+}
+
+#[test]
+fn a_pod_that_was_deleted_while_it_was_bound_is_gone() {
+    let mut w = World::new();
+    w.s.observe_node("a", node("a", 1000));
+    w.pod("p", Some(pod("u", 600)));
+    assert_eq!(w.bound_to(), "a");
+    w.pod("p", None);
+    w.s.not_bound(&key("p"), "u", w.now);
+    assert!(w.s.queue().is_empty() && w.s.snapshot().pod_count() == 0);
+    w.pod("p", Some(pod("second", 600)));
+    assert_eq!(w.bound_to(), "a");
+    w.s.not_bound(&key("p"), "u", w.now);
+    assert!(
+        w.s.snapshot().pod(&key("p")).is_some(),
+        "the first pod's failure is not the second's"
+    );
+}
+
+#[test]
+fn pods_of_other_schedulers_terminating_and_gated_pods_are_left_alone() {
+    let mut w = World::new();
+    w.s.observe_node("a", node("a", 1000));
+    w.pod(
+        "other",
+        Some(PodView {
+            scheduler_name: "other".into(),
+            ..pod("u1", 1)
+        }),
+    );
+    let load = Arc::new(Load {
+        terminating: true,
+        ..Default::default()
+    });
+    w.pod(
+        "going",
+        Some(PodView {
+            load,
+            ..pod("u2", 1)
+        }),
+    );
+    w.pod(
+        "gated",
+        Some(PodView {
+            gated: true,
+            ..pod("u3", 1)
+        }),
+    );
+    assert!(w.next().is_none());
+    w.pod("gated", Some(pod("u3", 1)));
+    assert_eq!(w.bound_to(), "a");
+}
+
+#[test]
+fn fields_that_are_not_supported_are_named() {
+    let mut w = World::new();
+    w.s.observe_node("a", node("a", 1000));
+    let needs = Arc::new(NeedsBuilder::default().build());
+    let unsupported = vec!["spec.resourceClaims".into()];
+    let spec = PodSpec::new(
+        "ns".into(),
+        Labels::default(),
+        None,
+        needs,
+        vec![],
+        unsupported,
+    );
+    w.pod(
+        "p",
+        Some(PodView {
+            spec: Some(Arc::new(spec)),
+            ..pod("u", 1)
+        }),
+    );
+    assert_eq!(
+        w.refused(),
+        "this scheduler does not support: spec.resourceClaims"
+    );
+    w.s.observe_node("b", node("b", 1000));
+    w.now = Duration::from_secs(60);
+    assert!(w.next().is_none(), "a new node does not help");
+}
+
+#[test]
+fn pods_of_a_replica_set_are_spread_over_hosts() {
+    let mut w = World::new();
+    for name in ["a", "b", "c"] {
+        let labels: Labels = [("kubernetes.io/hostname", name)].into_iter().collect();
+        w.s.observe_node(
+            name,
+            Some(NodeShape {
+                labels,
+                ..node(name, 100_000).unwrap()
+            }),
+        );
+    }
+    let app: Labels = [("app", "web")].into_iter().collect();
+    let owner = crate::pod::Owner {
+        api_version: "apps/v1".into(),
+        kind: "ReplicaSet".into(),
+        name: "rs".into(),
+    };
+    w.s.workloads().set_owner(
+        OwnerKind::ReplicaSet,
+        "ns".into(),
+        "rs".into(),
+        Some(Selector::of_labels(&app)),
+    );
+    let mut counts = std::collections::BTreeMap::new();
+    for i in 0..9 {
+        let plain = pod(&i.to_string(), 0);
+        let needs = Arc::new(NeedsBuilder::default().build());
+        let spec = PodSpec::new(
+            "ns".into(),
+            app.clone(),
+            Some(owner.clone()),
+            needs,
+            vec![],
+            vec![],
+        );
+        let load = Arc::new(Load {
+            labels: app.clone(),
+            ..Default::default()
+        });
+        w.pod(
+            &i.to_string(),
+            Some(PodView {
+                spec: Some(Arc::new(spec)),
+                load,
+                ..plain
+            }),
+        );
+        *counts.entry(w.bound_to()).or_insert(0) += 1;
+    }
+    assert_eq!(counts.into_values().collect::<Vec<_>>(), [3, 3, 3]);
+}
+
+#[test]
+fn every_nodes_verdict_is_told_as_it_was_when_it_was_decided() {
+    let mut w = World::new();
+    w.s.observe_node("a", node("a", 1000));
+    w.s.observe_node("b", node("b", 100));
+    w.pod("p", Some(pod("u", 600)));
+    assert_eq!(w.bound_to(), "a");
+    w.s.observe_node("b", None);
+    let json = w.decisions.get(&key("p")).unwrap().to_json(&key("p"));
+    assert_eq!(
+        (&json["result"], &json["node"], &json["feasible"]),
+        (&"Placed".into(), &"a".into(), &1.into())
+    );
+    assert_eq!(json["nodes"][0]["fits"], true);
+    assert_eq!(json["nodes"][0]["scores"].as_array().unwrap().len(), 5);
+    assert_eq!(json["nodes"][1]["reasons"][0], "Insufficient cpu");
+    assert_eq!(
+        json["nodes"][1]["detail"],
+        "cpu: 600m requested, 0m of 100m in use"
+    );
+}
+
+#[test]
+fn preemption_is_named_where_it_would_be_due() {
+    let mut w = World::new();
+    w.s.observe_node("a", node("a", 1000));
+    w.pod("low", Some(on("a", pod("u1", 900))));
+    let high = |preempts| {
+        let plain = pod("u", 500);
+        let load = Arc::new(Load {
+            priority: 10,
+            ..(*plain.load).clone()
+        });
+        PodView {
+            load,
+            preempts,
+            ..plain
+        }
+    };
+    w.pod("p", Some(high(true)));
+    assert!(
+        w.refused()
+            .ends_with("does not support preempting pods of lower priority.")
+    );
+    w.pod(
+        "q",
+        Some(PodView {
+            uid: "q".into(),
+            ..high(false)
+        }),
+    );
+    assert!(
+        w.refused()
+            .ends_with("preemption: not eligible due to preemptionPolicy=Never.")
+    );
+    w.pod("r", Some(pod("r", 500)));
+    assert!(
+        w.refused()
+            .ends_with("1 No preemption victims found for incoming pod.")
+    );
+}
