@@ -1,0 +1,290 @@
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::errors::OciDistributionError;
+use oci_client::manifest::OciDescriptor;
+use oci_client::secrets::RegistryAuth;
+use oci_client::{Client, Reference};
+
+use super::manifest::{
+    self, DOCKER_INDEX, DOCKER_MANIFEST, Descriptor, INDEX, Index, MANIFEST, Manifest,
+};
+use super::{Credentials, Error, ImageInfo, Images};
+use crate::containerd::{Containerd, Lease};
+
+const LAYERS_AT_ONCE: usize = 3;
+const ACCEPTED: [&str; 4] = [INDEX, DOCKER_INDEX, MANIFEST, DOCKER_MANIFEST];
+
+/// How registries are spoken to.
+#[derive(Clone, Debug, Default)]
+pub struct Registries {
+    /// Hosts (with port) that speak plain HTTP, beside those on loopback.
+    pub plain_http: Vec<String>,
+}
+
+/// How to pull.
+#[derive(Clone, Debug, Default)]
+pub struct PullOptions {
+    /// Tried one after the other; anonymously at last.
+    pub credentials: Vec<Credentials>,
+    /// How registries are spoken to.
+    pub registries: Registries,
+}
+
+impl Images {
+    /// Pulls the image from its registry, unpacks it, and lets its name lead to it.
+    ///
+    /// # Errors
+    /// When the name is malformed, the registry refuses all logins or has no variant for this machine, or containerd refuses.
+    pub async fn pull(&self, name: &str, options: &PullOptions) -> Result<ImageInfo, Error> {
+        let reference = super::parse(name)?;
+        let name = reference.whole();
+        let turn = self.turn(&name);
+        {
+            let _turn = turn.lock().await;
+            let mut result = Err(Error::Registry {
+                name: name.clone(),
+                reason: String::new(),
+            });
+            let logins = options
+                .credentials
+                .iter()
+                .map(|c| RegistryAuth::Basic(c.username.clone(), c.password.clone()));
+            for auth in logins.chain([RegistryAuth::Anonymous]) {
+                // The first refusal is the one worth telling: the others were guesses.
+                match (
+                    self.fetch(&reference, &name, &auth, &options.registries)
+                        .await,
+                    &result,
+                ) {
+                    (Ok(()), _) => {
+                        result = Ok(());
+                        break;
+                    }
+                    (Err(error), Err(Error::Registry { reason, .. })) if reason.is_empty() => {
+                        result = Err(error)
+                    }
+                    _ => {}
+                }
+            }
+            result?;
+        }
+        self.find(&name).await?.ok_or_else(|| Error::Registry {
+            name,
+            reason: "it vanished while it was unpacked".into(),
+        })
+    }
+
+    async fn fetch(
+        &self,
+        reference: &Reference,
+        name: &str,
+        auth: &RegistryAuth,
+        registries: &Registries,
+    ) -> Result<(), Error> {
+        // The registry client asks for the process's default; whoever set it first is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let registry = reference.resolve_registry();
+        let plain =
+            is_loopback(registry) || registries.plain_http.iter().any(|host| host == registry);
+        let protocol = if plain {
+            ClientProtocol::Http
+        } else {
+            ClientProtocol::Https
+        };
+        let client = Client::new(ClientConfig {
+            protocol,
+            connect_timeout: Some(std::time::Duration::from_secs(30)),
+            read_timeout: Some(std::time::Duration::from_secs(60)),
+            ..Default::default()
+        });
+        let lease = format!("gantry-pull-{}", manifest::digest(name.as_bytes()));
+        let lease = self
+            .containerd
+            .create_lease(&lease, self.clock.now())
+            .await?;
+        let fetched = self
+            .fetch_leased(&client, reference, name, auth, &lease)
+            .await;
+        // What the image's name leads to stays; the rest of a failed pull may go, and is fetched again.
+        if fetched.is_ok() {
+            self.find(name).await?;
+        }
+        self.containerd.delete_lease(&lease).await?;
+        fetched
+    }
+
+    async fn fetch_leased(
+        &self,
+        client: &Client,
+        reference: &Reference,
+        name: &str,
+        auth: &RegistryAuth,
+        lease: &Lease,
+    ) -> Result<(), Error> {
+        let containerd = self.containerd.leased(lease);
+        let failed = |error: OciDistributionError| Error::Registry {
+            name: name.to_owned(),
+            reason: match &error {
+                // Which login was refused is what has to be put right.
+                OciDistributionError::UnauthorizedError { url } => {
+                    format!("401 Unauthorized {}: {url}", whose(auth))
+                }
+                other => explain(other),
+            },
+        };
+        let (bytes, _) = client
+            .pull_manifest_raw(reference, auth, &ACCEPTED)
+            .await
+            .map_err(failed)?;
+        let document: serde_json::Value = manifest::decode("manifest", &bytes)?;
+        let is_index = document.get("manifests").is_some();
+        let fallback = if is_index { INDEX } else { MANIFEST };
+        let target = Descriptor::of(document["mediaType"].as_str().unwrap_or(fallback), &bytes);
+        if let Some(digest) = reference.digest().filter(|digest| *digest != target.digest) {
+            return Err(Error::Registry {
+                name: name.to_owned(),
+                reason: format!("asked for {digest}, got {}", target.digest),
+            });
+        }
+
+        let (manifest, manifest_bytes) = if is_index {
+            let index: Index = manifest::decode("index", &bytes)?;
+            let chosen = index.choose(name)?.clone();
+            let by_digest = reference.clone_with_digest(chosen.digest.clone());
+            let (chosen_bytes, _) = client
+                .pull_manifest_raw(&by_digest, auth, &ACCEPTED)
+                .await
+                .map_err(failed)?;
+            (chosen, chosen_bytes)
+        } else {
+            (target.clone(), bytes.clone())
+        };
+        let document: Manifest = manifest::decode("manifest", &manifest_bytes)?;
+
+        let mut blobs: Vec<&Descriptor> =
+            document.layers.iter().chain([&document.config]).collect();
+        blobs.sort_by(|a, b| a.digest.cmp(&b.digest));
+        blobs.dedup_by(|a, b| a.digest == b.digest);
+        let mut copies = FuturesUnordered::new();
+        for blob in blobs {
+            if copies.len() >= LAYERS_AT_ONCE {
+                copies.next().await.transpose()?;
+            }
+            copies.push(copy(&containerd, client, reference, blob, name));
+        }
+        while let Some(copied) = copies.next().await {
+            copied?;
+        }
+        put(
+            &containerd,
+            &manifest,
+            document.references(),
+            manifest_bytes,
+        )
+        .await?;
+        if is_index {
+            let label = HashMap::from([(
+                "containerd.io/gc.ref.content.m.0".to_owned(),
+                manifest.digest,
+            )]);
+            put(&containerd, &target, label, bytes).await?;
+        }
+        Ok(containerd
+            .put_image(name, (&target).into(), HashMap::new())
+            .await?)
+    }
+}
+
+async fn copy(
+    containerd: &Containerd,
+    client: &Client,
+    reference: &Reference,
+    blob: &Descriptor,
+    name: &str,
+) -> Result<(), Error> {
+    if containerd.has_content(&blob.digest).await? {
+        return Ok(());
+    }
+    let descriptor = OciDescriptor {
+        media_type: blob.media_type.clone(),
+        digest: blob.digest.clone(),
+        size: i64::try_from(blob.size).unwrap_or(i64::MAX),
+        ..Default::default()
+    };
+    let stream = client.pull_blob_stream(reference, &descriptor).await;
+    let stream = stream.map_err(|error| Error::Registry {
+        name: name.to_owned(),
+        reason: explain(&error),
+    })?;
+    Ok(containerd
+        .write_content(&blob.digest, blob.size, HashMap::new(), stream.stream)
+        .await?)
+}
+
+async fn put(
+    containerd: &Containerd,
+    blob: &Descriptor,
+    labels: HashMap<String, String>,
+    bytes: Bytes,
+) -> Result<(), Error> {
+    let chunk = futures::stream::iter([Ok::<_, std::io::Error>(bytes)]);
+    Ok(containerd
+        .write_content(&blob.digest, blob.size, labels, chunk)
+        .await?)
+}
+
+/// How the registry was asked.
+fn whose(auth: &RegistryAuth) -> String {
+    match auth {
+        RegistryAuth::Anonymous => "without a login".to_owned(),
+        RegistryAuth::Basic(user, _) => format!("with the login of {user:?}"),
+        RegistryAuth::Bearer(_) => "with a token".to_owned(),
+    }
+}
+
+/// The error and what it comes from.
+fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn is_loopback(registry: &str) -> bool {
+    let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
+    let host = host.trim_matches(['[', ']']);
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_plain_by_itself() {
+        for plain in [
+            "localhost:5000",
+            "127.0.0.1:5000",
+            "localhost",
+            "[::1]:5000",
+        ] {
+            assert!(is_loopback(plain), "{plain}");
+        }
+        for tls in ["registry.test", "10.0.0.1:5000", "localhost.test:80"] {
+            assert!(!is_loopback(tls), "{tls}");
+        }
+    }
+}

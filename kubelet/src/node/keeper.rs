@@ -1,0 +1,189 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use ipnet::Ipv4Net;
+use runtime::client::Error;
+use runtime::client::Patch;
+use runtime::{Client, Key, Resource};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::status::{self, Measured};
+use crate::config::Config;
+use crate::context::Shared;
+
+/// The machine is looked at this often; what changed is written at once, the rest by the configured frequency.
+const PERIOD: Duration = Duration::from_secs(10);
+
+/// Makes the node's object if it is missing, or brings its labels up to date; the object.
+///
+/// # Errors
+/// When the API server refuses or does not answer.
+pub async fn register(client: &Client, config: &Config) -> Result<Value, Error> {
+    let name = &config.node_name;
+    let architecture = if std::env::consts::ARCH == "x86_64" {
+        "amd64"
+    } else {
+        "arm64"
+    };
+    let mut labels: BTreeMap<&str, &str> = BTreeMap::from([
+        ("kubernetes.io/hostname", name.as_str()),
+        ("kubernetes.io/os", "linux"),
+        ("kubernetes.io/arch", architecture),
+        ("beta.kubernetes.io/os", "linux"),
+        ("beta.kubernetes.io/arch", architecture),
+    ]);
+    labels.extend(
+        config
+            .node_labels
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str())),
+    );
+    let path = format!("/api/v1/nodes/{name}");
+    match client.json(Method::GET, path, None).await {
+        Ok(node) => {
+            let stale = labels
+                .iter()
+                .any(|(key, value)| node["metadata"]["labels"][*key] != **value);
+            if !stale {
+                return Ok(node);
+            }
+            let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
+            client
+                .patch(
+                    &Resource::of(api::core::v1::Node::TYPE),
+                    &Key::cluster(name),
+                    &patch,
+                    &Default::default(),
+                )
+                .await?;
+            Ok(node)
+        }
+        Err(error) if error.is_not_found() && config.register_node => {
+            let mut node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}, "spec": {}});
+            if let Some(cidr) = config.pod_cidr {
+                node["spec"] = json!({"podCIDR": cidr.to_string(), "podCIDRs": [cidr.to_string()]});
+            }
+            client
+                .json(Method::POST, "/api/v1/nodes".into(), Some(&node))
+                .await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The pod addresses that the API server gave the node.
+pub fn pod_cidr(node: &Value) -> Option<Ipv4Net> {
+    node["spec"]["podCIDR"]
+        .as_str()
+        .and_then(|cidr| cidr.parse().ok())
+}
+
+/// Keeps the node's status as the machine is.
+pub struct Keeper {
+    shared: Arc<Shared>,
+    port: u16,
+    written: Option<Value>,
+    conditions: Value,
+}
+
+impl Keeper {
+    /// For the node whose server listens at `port`; `conditions` are those that its object has.
+    pub fn new(shared: Arc<Shared>, port: u16, node: &Value) -> Self {
+        Self {
+            shared,
+            port,
+            written: None,
+            conditions: node["status"]["conditions"].clone(),
+        }
+    }
+
+    /// Until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut since_write = Duration::MAX;
+        loop {
+            let pause = match self.once(since_write).await {
+                Ok(true) => {
+                    since_write = Duration::ZERO;
+                    PERIOD
+                }
+                Ok(false) => PERIOD,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot write the node's status");
+                    Duration::from_secs(1)
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => since_write = since_write.saturating_add(pause),
+            }
+        }
+    }
+
+    /// Whether it was written.
+    async fn once(&mut self, since_write: Duration) -> Result<bool, Error> {
+        let measured = self.measure().await;
+        let config = &self.shared.config;
+        let now = self.shared.clock.now();
+        let status = status::compute(
+            config,
+            &self.shared.capacity,
+            self.port,
+            &measured,
+            &self.conditions,
+            now,
+        );
+        let changed =
+            self.written.as_ref().map(without_heartbeat) != Some(without_heartbeat(&status));
+        if !changed && since_write < config.node_status_update_frequency {
+            return Ok(false);
+        }
+        let patch = Patch::Strategic(json!({"status": status}));
+        let node = Resource::of(api::core::v1::Node::TYPE);
+        self.shared
+            .client
+            .patch_status(&node, &Key::cluster(&config.node_name), &patch)
+            .await?;
+        self.conditions = status["conditions"].clone();
+        self.written = Some(status);
+        Ok(true)
+    }
+
+    async fn measure(&self) -> Measured {
+        let mut measured = Measured::default();
+        match self.shared.containerd.version().await {
+            Ok(version) => measured.containerd = version,
+            Err(error) => measured.not_ready = format!("container runtime is down: {error}"),
+        }
+        match self.shared.images.list().await {
+            Ok(images) => measured.images = images,
+            Err(error) => tracing::warn!(%error, "cannot list images"),
+        }
+        let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let available = memory
+            .lines()
+            .find_map(|line| line.strip_prefix("MemAvailable:"));
+        let kibibytes: Option<i64> =
+            available.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        measured.memory_available = kibibytes.map_or(i64::MAX, |kibibytes| kibibytes * 1024);
+        let disk = nix::sys::statvfs::statvfs(&self.shared.config.root_dir);
+        let percent = disk
+            .ok()
+            .and_then(|fs| (fs.blocks_available() * 100).checked_div(fs.blocks()));
+        measured.disk_available_percent = percent
+            .and_then(|percent| i64::try_from(percent).ok())
+            .unwrap_or(100);
+        measured
+    }
+}
+
+fn without_heartbeat(status: &Value) -> Value {
+    let mut status = status.clone();
+    for condition in status["conditions"].as_array_mut().into_iter().flatten() {
+        condition["lastHeartbeatTime"] = Value::Null;
+    }
+    status
+}

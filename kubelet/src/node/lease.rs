@@ -1,0 +1,78 @@
+//! The lease by which the node shows that its kubelet lives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use runtime::client::Error;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::context::Shared;
+
+const NAMESPACE: &str = "kube-node-lease";
+const DURATION_SECONDS: u32 = 40;
+/// A quarter of its duration, as upstream.
+const PERIOD: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Keeps the lease until `stop`. `uid` is the node's.
+pub async fn renew(shared: Arc<Shared>, uid: String, stop: CancellationToken) {
+    loop {
+        let pause = match once(&shared, &uid).await {
+            Ok(()) => PERIOD,
+            Err(error) => {
+                tracing::warn!(%error, "cannot renew the node's lease");
+                RETRY
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+async fn once(shared: &Shared, uid: &str) -> Result<(), Error> {
+    let name = &shared.config.node_name;
+    let collection = format!("/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases");
+    let now = shared
+        .clock
+        .now()
+        .strftime("%Y-%m-%dT%H:%M:%S.%6fZ")
+        .to_string();
+    let spec =
+        json!({"holderIdentity": name, "leaseDurationSeconds": DURATION_SECONDS, "renewTime": now});
+    let read = shared
+        .client
+        .json(Method::GET, format!("{collection}/{name}"), None)
+        .await;
+    let mut lease: Value = match read {
+        Ok(lease) => lease,
+        Err(error) if error.is_not_found() => {
+            let lease = json!({
+                "apiVersion": "coordination.k8s.io/v1",
+                "kind": "Lease",
+                "metadata": {
+                    "name": name,
+                    "namespace": NAMESPACE,
+                    "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": name, "uid": uid}],
+                },
+                "spec": spec,
+            });
+            return shared
+                .client
+                .json(Method::POST, collection, Some(&lease))
+                .await
+                .map(drop);
+        }
+        Err(error) => return Err(error),
+    };
+    lease["spec"] = spec;
+    shared
+        .client
+        .json(Method::PUT, format!("{collection}/{name}"), Some(&lease))
+        .await
+        .map(drop)
+}

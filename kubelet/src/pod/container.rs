@@ -1,0 +1,481 @@
+//! From a container of a pod to one of containerd's, running.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use api::core::v1::{Container, Pod};
+
+use super::record::{Attempt, Ended, Phase, label};
+use super::sandbox::Sandbox;
+use super::{env, resources};
+use crate::containerd::{NewContainer, NewTask};
+use crate::context::Shared;
+use crate::image::{Config as ImageConfig, ImageInfo};
+use crate::logs::writer::WriterConfig;
+use crate::oci::seccomp::{self, Seccomp};
+use crate::oci::{self, Mount, ProcessConfig, SpecConfig, UserRequest};
+use crate::volume::{SubPath, Volumes, bind_sub_path};
+
+/// Why a container does not run: the reason and message of its waiting state.
+#[derive(Debug)]
+pub struct StartError {
+    /// Upstream's word.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+    /// The attempt, if it came so far that it counts as one.
+    pub attempt: Option<Attempt>,
+}
+
+fn error(reason: &'static str, message: impl ToString) -> StartError {
+    StartError {
+        reason,
+        message: message.to_string(),
+        attempt: None,
+    }
+}
+
+/// The name of an attempt in containerd: the same for the same attempt, so that one made twice is found.
+fn id(uid: &str, container: &str, number: u32) -> String {
+    let digest = ring::digest::digest(
+        &ring::digest::SHA256,
+        format!("{uid}/{container}/{number}").as_bytes(),
+    );
+    digest
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// Makes the next attempt of a container and starts it.
+pub async fn start(
+    shared: &Shared,
+    pod: Pod<'_>,
+    container: Container<'_>,
+    number: u32,
+    image: &ImageInfo,
+    sandbox: &Sandbox,
+    volumes: &Volumes,
+) -> Result<Attempt, StartError> {
+    let metadata = pod.metadata();
+    let id = id(metadata.uid(), container.name(), number);
+    let cgroup = format!(
+        "{}/{id}",
+        resources::cgroup(&shared.config.cgroup_root, pod)
+    );
+    let (spec, termination) = spec(
+        shared, pod, container, number, image, sandbox, volumes, &cgroup,
+    )
+    .await?;
+    let termination = termination
+        .map(|path| path.display().to_string())
+        .unwrap_or_default();
+    let labels = BTreeMap::from(
+        [
+            (label::POD_UID, metadata.uid()),
+            (label::POD_NAME, metadata.name()),
+            (label::POD_NAMESPACE, metadata.namespace()),
+            (label::CONTAINER, container.name()),
+            (label::ATTEMPT, &number.to_string()),
+            (label::IMAGE_ID, &image.id),
+            (label::CGROUP, &cgroup),
+            (label::TERMINATION, &termination),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned())),
+    );
+    let mut attempt = Attempt {
+        id: id.clone(),
+        number,
+        image: image.name.clone(),
+        image_id: image.id.clone(),
+        started: None,
+        phase: Phase::Created,
+        cgroup,
+        termination,
+        unrecorded: false,
+    };
+    let containerd = &shared.containerd;
+    // What an interrupted start left is begun anew.
+    let _ = containerd.delete_task(&id).await;
+    containerd
+        .delete_container(&id)
+        .await
+        .map_err(|e| error("CreateContainerError", e))?;
+    let oci_runtime = shared.host.oci_runtime.clone();
+    let new = NewContainer {
+        id: id.clone(),
+        labels,
+        image: image.name.clone(),
+        spec,
+        oci_runtime: oci_runtime.clone(),
+    };
+    containerd
+        .create_container(new)
+        .await
+        .map_err(|e| error("CreateContainerError", e))?;
+    let rootfs = containerd
+        .prepare_snapshot(&id, &image.chain)
+        .await
+        .map_err(|e| error("CreateContainerError", e))?;
+
+    let log_dir = shared.log_dir(
+        metadata.namespace(),
+        metadata.name(),
+        metadata.uid(),
+        container.name(),
+    );
+    std::fs::create_dir_all(&log_dir).map_err(|e| error("CreateContainerError", e))?;
+    let writer = WriterConfig {
+        path: log_dir.join(format!("{number}.log")),
+        rotation: shared.config.rotation,
+    };
+    let output = writer.uri(&shared.log_writer);
+    let run = async {
+        containerd
+            .create_task(NewTask {
+                id: id.clone(),
+                rootfs,
+                output,
+                oci_runtime,
+            })
+            .await?;
+        containerd.start_task(&id, "").await
+    };
+    match run.await {
+        Ok(_) => {
+            let now = shared.clock.now();
+            attempt.started = Some(now);
+            attempt.phase = Phase::Running;
+            let labels = HashMap::from([(label::STARTED.to_owned(), now.to_string())]);
+            containerd
+                .label_container(&id, labels)
+                .await
+                .map_err(|e| error("RunContainerError", e))?;
+            Ok(attempt)
+        }
+        Err(failure) => {
+            let _ = containerd.delete_task(&id).await;
+            let message = failure.to_string();
+            attempt.phase = Phase::Ended(Ended {
+                code: 128,
+                reason: "StartError".into(),
+                message: message.clone(),
+                at: shared.clock.now(),
+            });
+            attempt.unrecorded = true;
+            Err(StartError {
+                reason: "RunContainerError",
+                message,
+                attempt: Some(attempt),
+            })
+        }
+    }
+}
+
+#[allow(
+    clippy::too_many_arguments,
+    reason = "everything that a container is made of"
+)]
+async fn spec(
+    shared: &Shared,
+    pod: Pod<'_>,
+    container: Container<'_>,
+    number: u32,
+    image: &ImageInfo,
+    sandbox: &Sandbox,
+    volumes: &Volumes,
+    cgroup: &str,
+) -> Result<(serde_json::Value, Option<PathBuf>), StartError> {
+    let config = |message: String| error("CreateContainerConfigError", message);
+    let pod_security = pod.spec().security_context();
+    let security = container.security_context();
+    let facts = shared.facts(
+        &sandbox
+            .address
+            .map(|address| address.to_string())
+            .unwrap_or_default(),
+    );
+    let variables = env::environment(shared, pod, container, &facts)
+        .await
+        .map_err(config)?;
+
+    let numbers = |value: Option<i64>| value.and_then(|value| u32::try_from(value).ok());
+    let mut groups: Vec<u32> = pod_security
+        .into_iter()
+        .flat_map(|s| s.supplemental_groups())
+        .filter_map(|gid| u32::try_from(gid).ok())
+        .collect();
+    groups.extend(numbers(pod_security.and_then(|s| s.fs_group())));
+    let request = UserRequest {
+        image_user: &image.config.user,
+        run_as_user: numbers(
+            security
+                .and_then(|s| s.run_as_user())
+                .or(pod_security.and_then(|s| s.run_as_user())),
+        ),
+        run_as_group: numbers(
+            security
+                .and_then(|s| s.run_as_group())
+                .or(pod_security.and_then(|s| s.run_as_group())),
+        ),
+        run_as_non_root: security
+            .and_then(|s| s.run_as_non_root())
+            .or(pod_security.and_then(|s| s.run_as_non_root()))
+            == Some(true),
+        additional: &groups,
+        strict_groups: pod_security.and_then(|s| s.supplemental_groups_policy()) == Some("Strict"),
+    };
+    let user = oci::resolve(&request, &image.files).map_err(|e| config(e.to_string()))?;
+    let args = command(container, &image.config, &variables).map_err(config)?;
+    let privileged = security.and_then(|s| s.privileged()) == Some(true);
+    let capabilities = security.and_then(|s| s.capabilities());
+    let names = |list: Option<api::view::List<'_, str>>| {
+        list.into_iter()
+            .flatten()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+
+    let mut environment = image.config.env.clone();
+    let defined = |environment: &[String], name: &str| {
+        environment
+            .iter()
+            .any(|entry| entry.split('=').next() == Some(name))
+    };
+    for (name, value) in &variables {
+        environment.retain(|entry| entry.split('=').next() != Some(name));
+        environment.push(format!("{name}={value}"));
+    }
+    for (name, value) in [
+        (
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        ),
+        ("HOSTNAME", &sandbox.hostname),
+    ] {
+        if !defined(&environment, name) {
+            environment.push(format!("{name}={value}"));
+        }
+    }
+    let working_dir = if container.working_dir().is_empty() {
+        &image.config.working_dir
+    } else {
+        container.working_dir()
+    };
+    let (mounts, termination) = mounts(shared, pod, container, number, volumes, &variables).await?;
+    let sysctls = pod_security
+        .into_iter()
+        .flat_map(|s| s.sysctls())
+        .map(|s| (s.name().to_owned(), s.value().to_owned()))
+        .collect();
+    let spec = SpecConfig {
+        process: ProcessConfig {
+            args,
+            env: environment,
+            cwd: working_dir.to_owned(),
+            user,
+            add_capabilities: names(capabilities.map(|c| c.add())),
+            drop_capabilities: names(capabilities.map(|c| c.drop())),
+            privileged,
+            no_new_privileges: security.and_then(|s| s.allow_privilege_escalation()) == Some(false),
+        },
+        shim_group: pod.metadata().uid().to_owned(),
+        mounts,
+        read_only_root: security.and_then(|s| s.read_only_root_filesystem()) == Some(true),
+        sysctls,
+        namespaces: sandbox.namespaces.clone(),
+        resources: resources::container(pod, container, shared.capacity.memory_bytes),
+        cgroup_path: cgroup.to_owned(),
+        unmasked_proc: security.and_then(|s| s.proc_mount()) == Some("Unmasked"),
+        seccomp: seccomp(shared, pod, container).map_err(|e| error("CreateContainerError", e))?,
+    };
+    let spec = oci::spec(&spec, &shared.host).map_err(|e| error("CreateContainerError", e))?;
+    Ok((spec, termination))
+}
+
+/// The container's profile, or the pod's.
+fn seccomp(shared: &Shared, pod: Pod<'_>, container: Container<'_>) -> Result<Seccomp, String> {
+    let own = container
+        .security_context()
+        .and_then(|security| security.seccomp_profile());
+    let profile = own.or_else(|| pod.spec().security_context()?.seccomp_profile());
+    let Some(profile) = profile else {
+        return Ok(Seccomp::Unconfined);
+    };
+    match profile.type_() {
+        "RuntimeDefault" => Ok(Seccomp::RuntimeDefault),
+        "Localhost" => seccomp::load(
+            &shared.config.root_dir.join("seccomp"),
+            profile.localhost_profile().unwrap_or_default(),
+        ),
+        _ => Ok(Seccomp::Unconfined),
+    }
+}
+
+/// The pod's `command` replaces the image's entry point and its arguments; `args` alone replace the arguments.
+fn command(
+    container: Container<'_>,
+    image: &ImageConfig,
+    variables: &[(String, String)],
+) -> Result<Vec<String>, String> {
+    let expand = |text: &str| {
+        env::expand(text, |name| {
+            variables
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.clone())
+        })
+    };
+    let command: Vec<String> = container.command().iter().map(expand).collect();
+    let args: Vec<String> = container.args().iter().map(expand).collect();
+    let line = match (command.is_empty(), args.is_empty()) {
+        (false, _) => [command, args].concat(),
+        (true, false) => [image.entrypoint.clone(), args].concat(),
+        (true, true) => [image.entrypoint.clone(), image.cmd.clone()].concat(),
+    };
+    if line.is_empty() {
+        Err("no command specified".into())
+    } else {
+        Ok(line)
+    }
+}
+
+async fn mounts(
+    shared: &Shared,
+    pod: Pod<'_>,
+    container: Container<'_>,
+    number: u32,
+    volumes: &Volumes,
+    variables: &[(String, String)],
+) -> Result<(Vec<Mount>, Option<PathBuf>), StartError> {
+    let dir = shared.pod_dir(pod.metadata().uid());
+    let mut list = Vec::new();
+    for (at, mount) in container.volume_mounts().iter().enumerate() {
+        let config = |message: String| error("CreateContainerConfigError", message);
+        let mut source = volumes.path(mount.name()).ok_or_else(|| {
+            config(format!(
+                "cannot find volume {:?} to mount into container {:?}",
+                mount.name(),
+                container.name()
+            ))
+        })?;
+        let sub_path = if mount.sub_path_expr().is_empty() {
+            mount.sub_path().to_owned()
+        } else {
+            let known = |name: &str| {
+                variables
+                    .iter()
+                    .find(|(known, _)| known == name)
+                    .map(|(_, value)| value.clone())
+            };
+            env::expand(mount.sub_path_expr(), known)
+        };
+        if !sub_path.is_empty() {
+            let target = dir
+                .join("volume-subpaths")
+                .join(mount.name())
+                .join(container.name())
+                .join(at.to_string());
+            let sub = SubPath {
+                volume: source,
+                path: sub_path,
+                target: target.clone(),
+            };
+            let bound = tokio::task::spawn_blocking(move || bind_sub_path(&sub)).await;
+            bound.map_err(|e| config(e.to_string()))?.map_err(|e| {
+                config(format!(
+                    "failed to prepare subPath for volumeMount {:?} of container {:?}: {e}",
+                    mount.name(),
+                    container.name()
+                ))
+            })?;
+            source = target;
+        }
+        let projected = pod
+            .spec()
+            .volumes()
+            .iter()
+            .find(|volume| volume.name() == mount.name())
+            .is_some_and(|volume| {
+                volume.config_map().is_some()
+                    || volume.secret().is_some()
+                    || volume.downward_api().is_some()
+                    || volume.projected().is_some()
+            });
+        let propagation = match mount.mount_propagation() {
+            Some("HostToContainer") => "rslave",
+            Some("Bidirectional") => "rshared",
+            _ => "rprivate",
+        };
+        let destination = mount.mount_path();
+        let destination = if destination.starts_with('/') {
+            destination.to_owned()
+        } else {
+            format!("/{destination}")
+        };
+        // What the kubelet keeps up to date is not the container's to write.
+        list.push(Mount {
+            source,
+            destination,
+            read_only: mount.read_only() || projected,
+            propagation,
+        });
+    }
+    let own = |file: &str, destination: &str, read_only: bool| Mount {
+        source: dir.join(file),
+        destination: destination.into(),
+        read_only,
+        propagation: "rprivate",
+    };
+    let taken = |list: &[Mount], path: &str| list.iter().any(|mount| mount.destination == path);
+    let read_only_root = container
+        .security_context()
+        .and_then(|s| s.read_only_root_filesystem())
+        == Some(true);
+    for (file, destination) in [
+        ("etc-hosts", "/etc/hosts"),
+        ("resolv.conf", "/etc/resolv.conf"),
+        ("hostname", "/etc/hostname"),
+    ] {
+        if !taken(&list, destination) {
+            list.push(own(file, destination, read_only_root));
+        }
+    }
+    if !taken(&list, "/dev/shm") {
+        let shm = own("shm", "/dev/shm", false);
+        list.push(if pod.spec().host_ipc() {
+            Mount {
+                source: "/dev/shm".into(),
+                ..shm
+            }
+        } else {
+            shm
+        });
+    }
+    let mut termination = None;
+    if !container.termination_message_path().is_empty() {
+        let path = dir
+            .join("containers")
+            .join(container.name())
+            .join(number.to_string());
+        let made = path
+            .parent()
+            .map_or(Ok(()), std::fs::create_dir_all)
+            .and_then(|()| {
+                use std::os::unix::fs::PermissionsExt;
+                std::fs::write(&path, "")?;
+                // Whoever the container runs as writes it.
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666))
+            });
+        made.map_err(|e| error("CreateContainerError", e))?;
+        list.push(Mount {
+            source: path.clone(),
+            destination: container.termination_message_path().into(),
+            read_only: false,
+            propagation: "rprivate",
+        });
+        termination = Some(path);
+    }
+    Ok((list, termination))
+}

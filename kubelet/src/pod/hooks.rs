@@ -1,0 +1,82 @@
+//! `postStart` and `preStop`.
+
+use std::time::Duration;
+
+use api::core::v1::{Container, LifecycleHandler};
+
+use crate::context::Shared;
+use crate::exec::{self, Outcome};
+use crate::probe::{Action, Target, http_get};
+
+/// What a hook does, taken out of the pod's object.
+#[derive(Clone, Debug)]
+pub enum Hook {
+    /// Ask or execute.
+    Act(Action),
+    /// Wait.
+    Sleep(Duration),
+}
+
+/// Reads a handler.
+///
+/// # Errors
+/// When it names an unknown port, or nothing to do.
+pub fn read(
+    handler: LifecycleHandler<'_>,
+    container: Container<'_>,
+    target: &Target,
+) -> Result<Hook, String> {
+    if let Some(exec) = handler.exec() {
+        Ok(Hook::Act(Action::exec(exec)))
+    } else if let Some(get) = handler.http_get() {
+        Action::http(get, container, target).map(Hook::Act)
+    } else if let Some(sleep) = handler.sleep() {
+        Ok(Hook::Sleep(Duration::from_secs(
+            u64::try_from(sleep.seconds()).unwrap_or(0),
+        )))
+    } else if handler.tcp_socket().is_some() {
+        Err("tcpSocket is no lifecycle handler".into())
+    } else {
+        Err("invalid handler: it names nothing to do".into())
+    }
+}
+
+/// Runs it to its end.
+///
+/// # Errors
+/// When it fails or takes longer than `timeout`.
+pub async fn run(
+    shared: &Shared,
+    hook: &Hook,
+    name: &str,
+    target: &Target,
+    timeout: Duration,
+) -> Result<(), String> {
+    match hook {
+        Hook::Sleep(duration) => {
+            tokio::time::sleep((*duration).min(timeout)).await;
+            Ok(())
+        }
+        Hook::Act(Action::Http(http)) => http_get(http, timeout, "kube-lifecycle/1.37").await,
+        Hook::Act(Action::Tcp(_)) => Err("tcpSocket is no lifecycle handler".into()),
+        Hook::Act(Action::Exec(args)) => {
+            match exec::run(
+                &shared.containerd,
+                &target.container,
+                name,
+                args,
+                timeout,
+                &target.dir,
+            )
+            .await
+            {
+                Ok(Outcome::Exited { code: 0, .. }) => Ok(()),
+                Ok(Outcome::Exited { code, output }) => {
+                    Err(format!("command {args:?} exited with {code}: {output}"))
+                }
+                Ok(Outcome::TimedOut) => Err(format!("command {args:?} timed out")),
+                Err(error) => Err(error.to_string()),
+            }
+        }
+    }
+}

@@ -1,0 +1,566 @@
+//! A pod's status as upstream writes it, computed from its spec and what was observed. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use api::core::v1::{Container, Pod};
+use api::view::List;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::record::{Attempt, Phase};
+
+/// What is known of a pod on this node.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Attempts by the container's name, the oldest first.
+    pub attempts: BTreeMap<String, Vec<Attempt>>,
+    /// Why a container does not run, and will: reason and message.
+    pub waiting: BTreeMap<String, (String, String)>,
+    /// The attempts that have started, by their id.
+    pub started: BTreeSet<String>,
+    /// The attempts that are ready, by their id.
+    pub ready: BTreeSet<String>,
+    /// The pod has its network and volumes.
+    pub sandboxed: bool,
+    /// Its address.
+    pub address: Option<IpAddr>,
+    /// The node's.
+    pub node_ip: Option<IpAddr>,
+    /// When this node first saw the pod.
+    pub start_time: Option<Timestamp>,
+    /// The pod is over for this reason, with this message, whatever its containers do.
+    pub failed: Option<(String, String)>,
+    /// No container will be started any more.
+    pub ending: bool,
+}
+
+/// Whether an init container stays beside the others.
+pub fn is_sidecar(container: Container<'_>) -> bool {
+    container.restart_policy() == Some("Always")
+}
+
+impl Observed {
+    /// The newest attempt of a container.
+    pub fn latest(&self, container: &str) -> Option<&Attempt> {
+        self.attempts
+            .get(container)
+            .and_then(|attempts| attempts.last())
+    }
+
+    /// Whether the init container is done: the next may start.
+    pub fn is_initialized(&self, container: Container<'_>) -> bool {
+        let latest = self.latest(container.name());
+        if is_sidecar(container) {
+            latest.is_some_and(|attempt| attempt.is_running() && self.started.contains(&attempt.id))
+        } else {
+            latest
+                .and_then(Attempt::ended)
+                .is_some_and(|ended| ended.code == 0)
+        }
+    }
+}
+
+/// The whole status, but for what others write into it.
+pub fn compute(pod: Pod<'_>, observed: &Observed, now: Timestamp) -> Value {
+    let spec = pod.spec();
+    let phase = phase(pod, observed);
+    let generation = pod.metadata().generation();
+    let mut status = json!({
+        "phase": phase,
+        "observedGeneration": generation,
+        "conditions": conditions(pod, observed, phase, now),
+        "containerStatuses": statuses(spec.containers(), observed, false, pod),
+    });
+    if !spec.init_containers().is_empty() {
+        status["initContainerStatuses"] = statuses(spec.init_containers(), observed, true, pod);
+    }
+    if let Some(start) = observed.start_time {
+        status["startTime"] = json!(seconds(start));
+    }
+    if let Some(ip) = observed.node_ip {
+        status["hostIP"] = json!(ip.to_string());
+        status["hostIPs"] = json!([{"ip": ip.to_string()}]);
+    }
+    if let Some(ip) = observed.address {
+        status["podIP"] = json!(ip.to_string());
+        status["podIPs"] = json!([{"ip": ip.to_string()}]);
+    }
+    if let Some((reason, message)) = &observed.failed {
+        status["reason"] = json!(reason);
+        status["message"] = json!(message);
+    }
+    status
+}
+
+/// True if no main container runs or will: what is left is to end the sidecars.
+pub fn is_decided(pod: Pod<'_>, observed: &Observed) -> bool {
+    matches!(outcome(pod, observed), "Succeeded" | "Failed")
+}
+
+/// As upstream's phases are defined: as long as a sidecar runs, a pod is not over.
+pub fn phase(pod: Pod<'_>, observed: &Observed) -> &'static str {
+    match outcome(pod, observed) {
+        "Succeeded" | "Failed" if any_running(observed) => "Running",
+        outcome => outcome,
+    }
+}
+
+/// The phase but for sidecars.
+fn outcome(pod: Pod<'_>, observed: &Observed) -> &'static str {
+    let spec = pod.spec();
+    if observed.failed.is_some() && !any_running(observed) {
+        return "Failed";
+    }
+    let policy = spec.restart_policy();
+    for container in spec
+        .init_containers()
+        .iter()
+        .filter(|container| !is_sidecar(*container))
+    {
+        let failed = observed
+            .latest(container.name())
+            .and_then(Attempt::ended)
+            .is_some_and(|ended| ended.code != 0);
+        if failed && (policy == "Never" || observed.ending && !any_running(observed)) {
+            return "Failed";
+        }
+    }
+    let (mut running, mut waiting, mut stopped, mut succeeded) = (0, 0, 0, 0);
+    for container in spec.containers() {
+        match observed
+            .latest(container.name())
+            .map(|attempt| &attempt.phase)
+        {
+            Some(Phase::Running) => running += 1,
+            Some(Phase::Ended(ended)) => {
+                stopped += 1;
+                if ended.code == 0 {
+                    succeeded += 1;
+                }
+            }
+            // One that ran before and is being made anew has not just begun.
+            Some(Phase::Created)
+                if observed
+                    .attempts
+                    .get(container.name())
+                    .is_some_and(|list| list.len() > 1) =>
+            {
+                stopped += 1
+            }
+            _ => waiting += 1,
+        }
+    }
+    if observed.ending && running == 0 && !any_running(observed) {
+        // Whatever did not end well by itself failed.
+        return if waiting == 0 && stopped == succeeded {
+            "Succeeded"
+        } else {
+            "Failed"
+        };
+    }
+    match (waiting, running, stopped) {
+        (1.., ..) => "Pending",
+        (0, 1.., _) => "Running",
+        (0, 0, 1..) if policy == "Always" => "Running",
+        (0, 0, 1..) if stopped == succeeded => "Succeeded",
+        (0, 0, 1..) if policy == "Never" => "Failed",
+        (0, 0, 1..) => "Running",
+        _ => "Pending",
+    }
+}
+
+fn any_running(observed: &Observed) -> bool {
+    observed
+        .attempts
+        .values()
+        .flatten()
+        .any(Attempt::is_running)
+}
+
+fn statuses(
+    containers: List<'_, Container<'_>>,
+    observed: &Observed,
+    init: bool,
+    pod: Pod<'_>,
+) -> Value {
+    containers
+        .iter()
+        .map(|container| container_status(container, observed, init, pod))
+        .collect()
+}
+
+fn container_status(
+    container: Container<'_>,
+    observed: &Observed,
+    init: bool,
+    pod: Pod<'_>,
+) -> Value {
+    let name = container.name();
+    let attempts = observed
+        .attempts
+        .get(name)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let latest = attempts.last();
+    let waiting = observed
+        .waiting
+        .get(name)
+        .filter(|_| !latest.is_some_and(Attempt::is_running));
+    let ended: Vec<&Attempt> = attempts
+        .iter()
+        .filter(|attempt| attempt.ended().is_some())
+        .collect();
+
+    let initial = if pod.spec().init_containers().is_empty() {
+        "ContainerCreating"
+    } else {
+        "PodInitializing"
+    };
+    let (state, last) = match (latest, waiting) {
+        (Some(attempt), None) if attempt.is_running() => (
+            json!({"running": {"startedAt": attempt.started.map(seconds)}}),
+            ended.last().copied(),
+        ),
+        (Some(attempt), None) if attempt.ended().is_some() => {
+            (terminated(attempt), ended.iter().rev().nth(1).copied())
+        }
+        (_, Some((reason, message))) => {
+            let mut waiting = json!({"waiting": {"reason": reason}});
+            if !message.is_empty() {
+                waiting["waiting"]["message"] = json!(message);
+            }
+            (waiting, ended.last().copied())
+        }
+        _ => (
+            json!({"waiting": {"reason": initial}}),
+            ended.last().copied(),
+        ),
+    };
+    let running = latest.filter(|attempt| attempt.is_running());
+    let started = running.is_some_and(|attempt| observed.started.contains(&attempt.id));
+    let ready = if init && !is_sidecar(container) {
+        observed.is_initialized(container)
+    } else {
+        running.is_some_and(|attempt| observed.ready.contains(&attempt.id))
+    };
+    json!({
+        "name": name,
+        "state": state,
+        "lastState": last.map_or(json!({}), terminated),
+        "ready": ready,
+        "started": started,
+        "restartCount": latest.map_or(0, |attempt| attempt.number),
+        "image": latest.map_or(container.image(), |attempt| &attempt.image),
+        "imageID": latest.map_or("", |attempt| &attempt.image_id),
+        "containerID": latest.map_or(String::new(), |attempt| format!("containerd://{}", attempt.id)),
+    })
+}
+
+fn terminated(attempt: &Attempt) -> Value {
+    let Some(ended) = attempt.ended() else {
+        return json!({});
+    };
+    let mut terminated = json!({
+        "exitCode": ended.code,
+        "reason": ended.reason,
+        "startedAt": attempt.started.map(seconds),
+        "finishedAt": seconds(ended.at),
+        "containerID": format!("containerd://{}", attempt.id),
+    });
+    if !ended.message.is_empty() {
+        terminated["message"] = json!(ended.message);
+    }
+    json!({ "terminated": terminated })
+}
+
+fn conditions(pod: Pod<'_>, observed: &Observed, phase: &str, now: Timestamp) -> Value {
+    let spec = pod.spec();
+    let over = matches!(phase, "Succeeded" | "Failed");
+    let incomplete: Vec<&str> = spec
+        .init_containers()
+        .iter()
+        .filter(|container| !observed.is_initialized(*container))
+        .map(|container| container.name())
+        .collect();
+    // Once a container of the pod has run, initialisation is behind it.
+    let begun = spec
+        .containers()
+        .iter()
+        .any(|container| observed.latest(container.name()).is_some());
+    let initialized = incomplete.is_empty() || begun;
+    let is_ready = |container: Container<'_>| {
+        observed
+            .latest(container.name())
+            .is_some_and(|attempt| attempt.is_running() && observed.ready.contains(&attempt.id))
+    };
+    let long_lived = spec.containers().iter().chain(
+        spec.init_containers()
+            .iter()
+            .filter(|container| is_sidecar(*container)),
+    );
+    let unready: Vec<&str> = long_lived
+        .filter(|container| !is_ready(*container))
+        .map(|container| container.name())
+        .collect();
+    let gates: Vec<&str> = spec
+        .readiness_gates()
+        .iter()
+        .map(|gate| gate.condition_type())
+        .filter(|wanted| {
+            !pod.status()
+                .conditions()
+                .iter()
+                .any(|c| c.type_() == *wanted && c.status() == "True")
+        })
+        .collect();
+
+    let list = |names: &[&str]| names.join(" ");
+    let not_ready = || {
+        (
+            "ContainersNotReady".to_owned(),
+            format!("containers with unready status: [{}]", list(&unready)),
+        )
+    };
+    let done = || ("PodCompleted".to_owned(), String::new());
+    let failed = || ("PodFailed".to_owned(), String::new());
+    let why = |ok: bool, reason: (String, String)| if ok { None } else { Some(reason) };
+    let over_reason = || {
+        if phase == "Succeeded" {
+            done()
+        } else {
+            failed()
+        }
+    };
+    let containers_ready = if over {
+        Some(over_reason())
+    } else {
+        why(unready.is_empty(), not_ready())
+    };
+    let ready = match &containers_ready {
+        None if !gates.is_empty() => {
+            let message = format!(
+                "the status of pod readiness gate {:?} is not \"True\", but False",
+                list(&gates)
+            );
+            Some(("ReadinessGatesNotReady".to_owned(), message))
+        }
+        other => other.clone(),
+    };
+    let initialized_reason =
+        if initialized && phase == "Succeeded" && !spec.init_containers().is_empty() {
+            (true, Some(done()))
+        } else {
+            let message = format!("containers with incomplete status: [{}]", list(&incomplete));
+            (
+                initialized,
+                why(
+                    initialized,
+                    ("ContainersNotInitialized".to_owned(), message),
+                ),
+            )
+        };
+    let all = [
+        ("PodReadyToStartContainers", observed.sandboxed, None),
+        ("Initialized", initialized_reason.0, initialized_reason.1),
+        ("Ready", ready.is_none(), ready.clone()),
+        (
+            "ContainersReady",
+            containers_ready.is_none(),
+            containers_ready.clone(),
+        ),
+        ("PodScheduled", true, None),
+    ];
+    let conditions = all
+        .into_iter()
+        .map(|(kind, ok, reason)| condition(pod, kind, ok, reason, now));
+    conditions.collect()
+}
+
+/// The time of the last transition stays while the status does.
+fn condition(
+    pod: Pod<'_>,
+    kind: &str,
+    ok: bool,
+    reason: Option<(String, String)>,
+    now: Timestamp,
+) -> Value {
+    let status = if ok { "True" } else { "False" };
+    let old = pod
+        .status()
+        .conditions()
+        .iter()
+        .find(|condition| condition.type_() == kind);
+    let since = old
+        .filter(|old| old.status() == status)
+        .and_then(|old| old.last_transition_time());
+    let since = since.map_or(now, |since| since.timestamp());
+    let mut condition = json!({
+        "type": kind,
+        "status": status,
+        "lastProbeTime": null,
+        "lastTransitionTime": seconds(since),
+        "observedGeneration": pod.metadata().generation(),
+    });
+    // Absent would leave an old one in place: the patch merges conditions by their type.
+    let (reason, message) = reason.unwrap_or_default();
+    condition["reason"] = if reason.is_empty() {
+        Value::Null
+    } else {
+        json!(reason)
+    };
+    condition["message"] = if message.is_empty() {
+        Value::Null
+    } else {
+        json!(message)
+    };
+    condition
+}
+
+/// Times of the API have whole seconds.
+fn seconds(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use api::codec::json;
+    use api::schema::Schema;
+    use api::tree::Tree;
+
+    use super::super::record::Ended;
+    use super::*;
+
+    fn pod(spec: Value) -> Tree {
+        let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "generation": 2}, "spec": spec});
+        let bytes = bytes::Bytes::from(serde_json::to_vec(&object).unwrap());
+        json::decode(
+            Schema::builtin(),
+            Pod::TYPE,
+            bytes,
+            &mut json::Strict::default(),
+        )
+        .unwrap()
+    }
+
+    fn attempt(number: u32, phase: Phase) -> Attempt {
+        Attempt {
+            id: format!("id{number}"),
+            number,
+            image: "registry.test/i:1".into(),
+            image_id: "registry.test/i@sha256:0".into(),
+            started: Some(Timestamp::UNIX_EPOCH),
+            phase,
+            cgroup: String::new(),
+            termination: String::new(),
+            unrecorded: false,
+        }
+    }
+
+    fn ended(code: i32) -> Phase {
+        let reason = if code == 0 { "Completed" } else { "Error" }.to_owned();
+        Phase::Ended(Ended {
+            code,
+            reason,
+            message: String::new(),
+            at: Timestamp::UNIX_EPOCH,
+        })
+    }
+
+    fn observed(attempts: &[(&str, Vec<Attempt>)]) -> Observed {
+        Observed {
+            attempts: attempts
+                .iter()
+                .map(|(name, list)| ((*name).to_owned(), list.clone()))
+                .collect(),
+            ..Default::default()
+        }
+    }
+
+    fn condition<'a>(status: &'a Value, kind: &str) -> &'a Value {
+        status["conditions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|condition| condition["type"] == kind)
+            .unwrap()
+    }
+
+    #[test]
+    fn phases_follow_the_restart_policy() {
+        let with = |policy: &str, phase_of_c: Phase| {
+            let tree = pod(json!({"restartPolicy": policy, "containers": [{"name": "c"}]}));
+            phase(
+                Pod::of(&tree),
+                &observed(&[("c", vec![attempt(0, phase_of_c)])]),
+            )
+        };
+        assert_eq!(with("Always", Phase::Running), "Running");
+        assert_eq!(with("Always", ended(0)), "Running");
+        assert_eq!(with("OnFailure", ended(0)), "Succeeded");
+        assert_eq!(with("OnFailure", ended(1)), "Running");
+        assert_eq!(with("Never", ended(1)), "Failed");
+        assert_eq!(with("Never", ended(0)), "Succeeded");
+        assert_eq!(with("Never", Phase::Created), "Pending");
+    }
+
+    #[test]
+    fn a_pod_that_ends_has_failed_unless_everything_ended_well() {
+        let tree = pod(json!({"restartPolicy": "Always", "containers": [{"name": "c"}]}));
+        let mut seen = observed(&[("c", vec![attempt(0, ended(0))])]);
+        seen.ending = true;
+        assert_eq!(phase(Pod::of(&tree), &seen), "Succeeded");
+        seen.attempts
+            .insert("c".into(), vec![attempt(0, ended(137))]);
+        assert_eq!(phase(Pod::of(&tree), &seen), "Failed");
+    }
+
+    #[test]
+    fn a_crashing_container_waits_with_its_last_end() {
+        let tree = pod(json!({"containers": [{"name": "c"}]}));
+        let mut seen = observed(&[("c", vec![attempt(4, ended(3))])]);
+        seen.waiting.insert(
+            "c".into(),
+            ("CrashLoopBackOff".into(), "back-off 10s".into()),
+        );
+        let status = compute(Pod::of(&tree), &seen, Timestamp::UNIX_EPOCH);
+        let container = &status["containerStatuses"][0];
+        assert_eq!(
+            container["state"],
+            json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}})
+        );
+        assert_eq!(container["lastState"]["terminated"]["exitCode"], 3);
+        assert_eq!(container["restartCount"], 4);
+        assert_eq!(
+            condition(&status, "Ready")["message"],
+            "containers with unready status: [c]"
+        );
+        assert_eq!(condition(&status, "Ready")["observedGeneration"], 2);
+    }
+
+    #[test]
+    fn a_pod_waits_for_its_init_containers_in_order() {
+        let tree = pod(json!({
+            "initContainers": [{"name": "i1"}, {"name": "side", "restartPolicy": "Always"}],
+            "containers": [{"name": "c"}],
+        }));
+        let mut seen = observed(&[
+            ("i1", vec![attempt(0, ended(0))]),
+            ("side", vec![attempt(1, Phase::Running)]),
+        ]);
+        let status = compute(Pod::of(&tree), &seen, Timestamp::UNIX_EPOCH);
+        assert_eq!(status["phase"], "Pending");
+        assert_eq!(
+            condition(&status, "Initialized")["message"],
+            "containers with incomplete status: [side]"
+        );
+        assert_eq!(
+            status["containerStatuses"][0]["state"]["waiting"]["reason"],
+            "PodInitializing"
+        );
+        seen.started.insert("id1".into());
+        let status = compute(Pod::of(&tree), &seen, Timestamp::UNIX_EPOCH);
+        assert_eq!(condition(&status, "Initialized")["status"], "True");
+        assert_eq!(status["initContainerStatuses"][0]["ready"], true);
+    }
+}

@@ -1,0 +1,363 @@
+//! One pod's worker. It is level-triggered: whatever wakes it (a change of the pod, a container's end, a probe, a timer), it
+//! compares what should be with what is, makes the steps that are possible now, and sleeps until something else happens.
+
+mod ending;
+mod images;
+mod publish;
+mod starting;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use api::core::v1::{Container, Pod};
+use api::tree::Tree;
+use runtime::events::ObjectRef;
+use runtime::{Key, Resource};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use self::images::Pull;
+use self::publish::Publisher;
+use super::back_off::BackOff;
+use super::lookup::{Known, Lookup};
+use super::record::{Attempt, Ended, Phase, PodRecord};
+use super::sandbox::Sandbox;
+use super::status::Observed;
+use crate::containerd::Exit;
+use crate::context::Shared;
+use crate::image::ImageInfo;
+use crate::probe::{Report, Target};
+use crate::volume::Volumes;
+
+/// What is wrong now may be right then.
+const RETRY: Duration = Duration::from_secs(2);
+/// Messages that wait for the worker; who tells more waits.
+const INBOX: usize = 64;
+
+/// Where a pod's life on this node stands. Each state's way back in after a crash of the kubelet is the same: what containerd
+/// has is read, and the worker begins with [`State::Running`] again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Its sandbox, volumes and containers are made, kept and restarted as its spec says.
+    Running,
+    /// It is deleted, or failed as a whole: its containers are being ended.
+    Ending,
+    /// It is over and none of its containers runs or will: only their logs and exit codes are kept, until it is deleted.
+    Over,
+    /// Nothing of it is left on this node, and its object was told to go: a finalizer may keep it, with the status it has.
+    Released,
+    /// Its object is gone too.
+    Gone,
+}
+
+/// What the API server wants.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// The pod as last seen.
+    pub pod: Arc<Tree>,
+    /// It is not in the API any more.
+    pub gone: bool,
+}
+
+/// What wakes a worker, beside changes of the pod.
+#[derive(Debug)]
+pub enum Message {
+    /// A container's process ended.
+    Exited {
+        /// In containerd.
+        container: String,
+        /// How.
+        exit: Exit,
+    },
+    /// All tasks that containerd has, listed after `at`, with the ends of those that ended.
+    Tasks {
+        /// When the listing began.
+        at: jiff::Timestamp,
+        /// By container.
+        tasks: Arc<BTreeMap<String, Option<Exit>>>,
+    },
+    /// A probe found something.
+    Probe(Report),
+    /// A pull is done.
+    Pulled {
+        /// As in the pod.
+        image: String,
+        /// What came of it.
+        result: Result<ImageInfo, String>,
+    },
+}
+
+/// How to reach a worker.
+#[derive(Debug)]
+pub struct Handle {
+    /// What the API server wants.
+    pub desired: watch::Sender<Desired>,
+    /// What happens.
+    pub inbox: mpsc::Sender<Message>,
+}
+
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    lookup: Lookup,
+    key: Key,
+    uid: String,
+    resource: Resource,
+    desired: watch::Receiver<Desired>,
+    inbox: mpsc::Receiver<Message>,
+    sender: mpsc::Sender<Message>,
+    publisher: Publisher,
+    state: State,
+    observed: Observed,
+    sandbox: Option<Sandbox>,
+    volumes: Volumes,
+    back_offs: BTreeMap<String, BackOff>,
+    /// When each container's newest attempt was seen to have ended.
+    ended_at: BTreeMap<String, Instant>,
+    pulls: BTreeMap<String, Pull>,
+    probes: BTreeMap<String, CancellationToken>,
+    /// Attempts that are being ended, by their id.
+    stops: BTreeMap<String, CancellationToken>,
+    /// The grace that the stops were begun with, in seconds.
+    grace: Option<i64>,
+    execs: Arc<AtomicU64>,
+    told: BTreeSet<String>,
+}
+
+impl Worker {
+    /// Starts a worker for a pod of which containerd has `record`.
+    pub fn spawn(
+        shared: Arc<Shared>,
+        lookup: Lookup,
+        pod: Arc<Tree>,
+        gone: bool,
+        record: PodRecord,
+        stop: CancellationToken,
+    ) -> (Handle, tokio::task::JoinHandle<bool>) {
+        let view = Pod::of(&pod);
+        let (key, uid) = (
+            Key::new(view.metadata().namespace(), view.metadata().name()),
+            view.metadata().uid().to_owned(),
+        );
+        let start_time = view.status().start_time().map(|time| time.timestamp());
+        let (desired_sender, desired) = watch::channel(Desired {
+            pod: pod.clone(),
+            gone,
+        });
+        let (sender, inbox) = mpsc::channel(INBOX);
+        let resource = Resource::of(Pod::TYPE);
+        let publisher =
+            Publisher::start(shared.clone(), resource.clone(), key.clone(), uid.clone());
+        let observed = Observed {
+            attempts: record.attempts,
+            node_ip: Some(shared.config.node_ip),
+            start_time: Some(start_time.unwrap_or_else(|| shared.clock.now())),
+            ..Default::default()
+        };
+        let volumes = Volumes::new(&shared.pod_dir(&uid));
+        let worker = Worker {
+            shared,
+            lookup,
+            key,
+            uid,
+            resource,
+            desired,
+            inbox,
+            sender: sender.clone(),
+            publisher,
+            state: State::Running,
+            observed,
+            sandbox: None,
+            volumes,
+            back_offs: BTreeMap::new(),
+            ended_at: BTreeMap::new(),
+            pulls: BTreeMap::new(),
+            probes: BTreeMap::new(),
+            stops: BTreeMap::new(),
+            grace: None,
+            execs: Arc::default(),
+            told: BTreeSet::new(),
+        };
+        (
+            Handle {
+                desired: desired_sender,
+                inbox: sender,
+            },
+            tokio::spawn(worker.run(stop)),
+        )
+    }
+
+    /// Until the pod is gone from this node (true), or the kubelet ends (false): its containers run on then.
+    async fn run(mut self, stop: CancellationToken) -> bool {
+        loop {
+            let next = self.step().await;
+            if self.state == State::Gone {
+                self.lookup.remove(self.key.namespace(), self.key.name());
+                break;
+            }
+            self.tell();
+            let timer = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                message = self.inbox.recv() => match message {
+                    Some(message) => self.note(message),
+                    None => break,
+                },
+                changed = self.desired.changed() => if changed.is_err() { break },
+                () = timer => {}
+            }
+            // What else has happened is looked at in the same step.
+            while let Ok(message) = self.inbox.try_recv() {
+                self.note(message);
+            }
+        }
+        for token in self.probes.values() {
+            token.cancel();
+        }
+        self.state == State::Gone
+    }
+
+    /// One look at everything; when to look again at the latest.
+    async fn step(&mut self) -> Option<Instant> {
+        let Desired { pod: tree, gone } = self.desired.borrow_and_update().clone();
+        let pod = Pod::of(&tree);
+        let deleting = gone || pod.metadata().deletion_timestamp().is_some();
+        self.record_ends(pod).await;
+        match self.state {
+            State::Running if deleting || self.observed.failed.is_some() => {
+                self.state = State::Ending
+            }
+            State::Over if deleting => self.state = State::Ending,
+            State::Released if gone => self.state = State::Gone,
+            _ => {}
+        }
+        let next = match self.state {
+            State::Running => self.keep_running(pod).await,
+            State::Ending => self.end(pod, gone).await,
+            State::Over | State::Released | State::Gone => None,
+        };
+        if !gone {
+            self.publish(pod);
+        }
+        next
+    }
+
+    /// Has the pod's status written, unless nothing is known here of what its object tells.
+    fn publish(&self, pod: Pod<'_>) {
+        if matches!(self.state, State::Released | State::Gone) || self.was_over(pod) {
+            return;
+        }
+        let status = super::status::compute(pod, &self.observed, self.shared.clock.now());
+        self.publisher.put(status);
+    }
+
+    fn note(&mut self, message: Message) {
+        match message {
+            Message::Exited { container, exit } => self.note_exit(&container, exit),
+            Message::Tasks { at, tasks } => {
+                // Whatever events were lost on the way: what has ended, or is not there any more.
+                let running =
+                    self.observed.attempts.values().flatten().filter(|a| {
+                        a.is_running() && a.started.is_some_and(|started| started < at)
+                    });
+                let lost = Exit { code: 255, at };
+                let ended: Vec<(String, Exit)> = running
+                    .filter_map(|attempt| match tasks.get(&attempt.id) {
+                        Some(exit) => exit.map(|exit| (attempt.id.clone(), exit)),
+                        None => Some((attempt.id.clone(), lost)),
+                    })
+                    .collect();
+                for (container, exit) in ended {
+                    self.note_exit(&container, exit);
+                }
+            }
+            Message::Probe(report) => self.note_report(report),
+            Message::Pulled { image, result } => self.note_pulled(&image, result),
+        }
+    }
+
+    fn note_exit(&mut self, container: &str, exit: Exit) {
+        let attempt = self
+            .observed
+            .attempts
+            .values_mut()
+            .flatten()
+            .find(|attempt| attempt.id == container);
+        if let Some(attempt) = attempt.filter(|attempt| attempt.ended().is_none()) {
+            let code = i32::try_from(exit.code).unwrap_or(255);
+            attempt.phase = Phase::Ended(Ended {
+                code,
+                reason: String::new(),
+                message: String::new(),
+                at: exit.at,
+            });
+            attempt.unrecorded = true;
+        }
+    }
+
+    /// What the node's HTTPS server wants to know.
+    fn tell(&self) {
+        let (namespace, name) = (self.key.namespace(), self.key.name());
+        let containers = self.observed.attempts.iter().map(|(container, attempts)| {
+            let known = Known {
+                dir: self.shared.log_dir(namespace, name, &self.uid, container),
+                attempts: attempts.iter().map(|attempt| attempt.number).collect(),
+                running: attempts.last().is_some_and(Attempt::is_running),
+            };
+            (container.clone(), known)
+        });
+        self.lookup.put(namespace, name, containers.collect());
+    }
+
+    fn reference(&self) -> ObjectRef {
+        ObjectRef::new(&self.resource, &self.key, &self.uid)
+    }
+
+    fn container_reference(&self, container: &str, init: bool) -> ObjectRef {
+        let list = if init { "initContainers" } else { "containers" };
+        self.reference()
+            .field(format!("spec.{list}{{{container}}}"))
+    }
+
+    /// Tells an event once as long as it is the same.
+    fn warn_once(&mut self, reason: &str, message: &str) {
+        if self.told.insert(format!("{reason}/{message}")) {
+            self.shared
+                .recorder
+                .warning(self.reference(), reason, message);
+        }
+    }
+
+    fn target(&self, attempt: &str) -> Target {
+        let address = self.observed.address.unwrap_or(self.shared.config.node_ip);
+        Target {
+            address,
+            container: attempt.to_owned(),
+            dir: self.shared.config.run_dir.join("exec").join(&self.uid),
+        }
+    }
+}
+
+/// The container of this name, and whether it is an init container.
+fn find<'a>(pod: Pod<'a>, name: &str) -> Option<(Container<'a>, bool)> {
+    let spec = pod.spec();
+    let main = spec
+        .containers()
+        .iter()
+        .find(|container| container.name() == name)
+        .map(|container| (container, false));
+    main.or_else(|| {
+        spec.init_containers()
+            .iter()
+            .find(|container| container.name() == name)
+            .map(|container| (container, true))
+    })
+}

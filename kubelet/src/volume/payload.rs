@@ -1,0 +1,344 @@
+//! What the files of `configMap`, `secret`, `downwardAPI` and `projected` volumes hold.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use api::core::v1::{
+    ConfigMap, DownwardAPIVolumeFile, KeyToPath, Pod, Secret, ServiceAccountTokenProjection, Volume,
+};
+use api::view::List;
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
+
+use super::atomic::{File, Payload};
+use crate::objects::{Objects, Token};
+use crate::pod_facts::{self, Facts};
+
+const DEFAULT_MODE: u32 = 0o644;
+
+/// A pod's tokens by audience, with when each was issued.
+pub type TokenCache = BTreeMap<String, (Timestamp, Token)>;
+
+/// All files of the volume. The error is for people.
+pub async fn of(
+    objects: &Objects,
+    pod: Pod<'_>,
+    volume: Volume<'_>,
+    facts: &Facts,
+    tokens: &Mutex<TokenCache>,
+    max_age: Duration,
+) -> Result<Payload, String> {
+    let namespace = pod.metadata().namespace();
+    let mut payload = Payload::new();
+    if let Some(source) = volume.config_map() {
+        let data = config_map(
+            objects,
+            namespace,
+            source.name(),
+            source.optional(),
+            max_age,
+        )
+        .await?;
+        let what = format!("configmap {:?}", source.name());
+        add(
+            &mut payload,
+            data,
+            source.items(),
+            mode(source.default_mode()),
+            source.optional(),
+            &what,
+        )?;
+    } else if let Some(source) = volume.secret() {
+        let data = secret(
+            objects,
+            namespace,
+            source.secret_name(),
+            source.optional(),
+            max_age,
+        )
+        .await?;
+        let what = format!("secret {:?}", source.secret_name());
+        add(
+            &mut payload,
+            data,
+            source.items(),
+            mode(source.default_mode()),
+            source.optional(),
+            &what,
+        )?;
+    } else if let Some(source) = volume.downward_api() {
+        downward(
+            &mut payload,
+            pod,
+            source.items(),
+            mode(source.default_mode()),
+            facts,
+        )?;
+    } else if let Some(projected) = volume.projected() {
+        let default = mode(projected.default_mode());
+        for source in projected.sources() {
+            if let Some(source) = source.config_map() {
+                let data = config_map(
+                    objects,
+                    namespace,
+                    source.name(),
+                    source.optional(),
+                    max_age,
+                )
+                .await?;
+                add(
+                    &mut payload,
+                    data,
+                    source.items(),
+                    default,
+                    source.optional(),
+                    &format!("configmap {:?}", source.name()),
+                )?;
+            } else if let Some(source) = source.secret() {
+                let data = secret(
+                    objects,
+                    namespace,
+                    source.name(),
+                    source.optional(),
+                    max_age,
+                )
+                .await?;
+                add(
+                    &mut payload,
+                    data,
+                    source.items(),
+                    default,
+                    source.optional(),
+                    &format!("secret {:?}", source.name()),
+                )?;
+            } else if let Some(source) = source.downward_api() {
+                downward(&mut payload, pod, source.items(), default, facts)?;
+            } else if let Some(source) = source.service_account_token() {
+                let token = token(objects, pod, source, facts.now, tokens).await?;
+                let (uid, mode) = token_access(pod, default);
+                payload.insert(
+                    source.path().to_owned(),
+                    File {
+                        bytes: token.into_bytes(),
+                        mode,
+                        uid,
+                    },
+                );
+            }
+        }
+    }
+    Ok(payload)
+}
+
+fn mode(mode: Option<i32>) -> u32 {
+    mode.and_then(|mode| u32::try_from(mode).ok())
+        .unwrap_or(DEFAULT_MODE)
+}
+
+type Data = Option<BTreeMap<String, Vec<u8>>>;
+
+async fn config_map(
+    objects: &Objects,
+    namespace: &str,
+    name: &str,
+    optional: Option<bool>,
+    max_age: Duration,
+) -> Result<Data, String> {
+    let Some(tree) = objects
+        .config_map(namespace, name, max_age)
+        .await
+        .map_err(|error| error.to_string())?
+    else {
+        return if optional == Some(true) {
+            Ok(None)
+        } else {
+            Err(format!("configmap {name:?} not found"))
+        };
+    };
+    let map = ConfigMap::of(&tree);
+    let text = map
+        .data()
+        .iter()
+        .map(|(key, value)| (key.to_owned(), value.as_bytes().to_vec()));
+    let binary = map
+        .binary_data()
+        .iter()
+        .map(|(key, value)| (key.to_owned(), value.to_vec()));
+    Ok(Some(text.chain(binary).collect()))
+}
+
+async fn secret(
+    objects: &Objects,
+    namespace: &str,
+    name: &str,
+    optional: Option<bool>,
+    max_age: Duration,
+) -> Result<Data, String> {
+    let Some(tree) = objects
+        .secret(namespace, name, max_age)
+        .await
+        .map_err(|error| error.to_string())?
+    else {
+        return if optional == Some(true) {
+            Ok(None)
+        } else {
+            Err(format!("secret {name:?} not found"))
+        };
+    };
+    Ok(Some(
+        Secret::of(&tree)
+            .data()
+            .iter()
+            .map(|(key, value)| (key.to_owned(), value.to_vec()))
+            .collect(),
+    ))
+}
+
+fn add(
+    payload: &mut Payload,
+    data: Data,
+    items: List<'_, KeyToPath<'_>>,
+    default: u32,
+    optional: Option<bool>,
+    what: &str,
+) -> Result<(), String> {
+    let Some(data) = data else { return Ok(()) };
+    if items.is_empty() {
+        payload.extend(data.into_iter().map(|(key, bytes)| {
+            (
+                key,
+                File {
+                    bytes,
+                    mode: default,
+                    uid: None,
+                },
+            )
+        }));
+        return Ok(());
+    }
+    for item in items {
+        match data.get(item.key()) {
+            Some(bytes) => {
+                let file = File {
+                    bytes: bytes.clone(),
+                    mode: item.mode().map_or(default, |m| mode(Some(m))),
+                    uid: None,
+                };
+                payload.insert(item.path().to_owned(), file);
+            }
+            None if optional == Some(true) => {}
+            None => {
+                return Err(format!(
+                    "{what} references non-existent config key: {}",
+                    item.key()
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn downward(
+    payload: &mut Payload,
+    pod: Pod<'_>,
+    items: List<'_, DownwardAPIVolumeFile<'_>>,
+    default: u32,
+    facts: &Facts,
+) -> Result<(), String> {
+    for item in items {
+        let text = if let Some(reference) = item.field_ref() {
+            pod_facts::field(pod, reference.field_path(), facts)?
+        } else if let Some(selector) = item.resource_field_ref() {
+            let name = selector.container_name();
+            let mut all = pod
+                .spec()
+                .containers()
+                .iter()
+                .chain(pod.spec().init_containers());
+            let container = all
+                .find(|container| container.name() == name)
+                .ok_or_else(|| format!("container {name} not found"))?;
+            pod_facts::resource(container, selector, facts)?
+        } else {
+            return Err(format!("{}: names no source", item.path()));
+        };
+        let mode = item.mode().map_or(default, |m| mode(Some(m)));
+        payload.insert(
+            item.path().to_owned(),
+            File {
+                bytes: text.into_bytes(),
+                mode,
+                uid: None,
+            },
+        );
+    }
+    Ok(())
+}
+
+/// The pod's token: a new one when the one at hand has lived four fifths of its time, or a day.
+async fn token(
+    objects: &Objects,
+    pod: Pod<'_>,
+    source: ServiceAccountTokenProjection<'_>,
+    now: Timestamp,
+    tokens: &Mutex<TokenCache>,
+) -> Result<String, String> {
+    let known = tokens.lock().get(source.audience()).cloned();
+    if let Some((issued, token)) = known {
+        let life = token.expires.duration_since(issued);
+        let refresh = (life * 4 / 5).min(SignedDuration::from_hours(24));
+        if now.duration_since(issued) < refresh {
+            return Ok(token.token);
+        }
+    }
+    let (metadata, account) = (pod.metadata(), pod.spec().service_account_name());
+    let account = if account.is_empty() {
+        "default"
+    } else {
+        account
+    };
+    let seconds = source.expiration_seconds().unwrap_or(3600);
+    let asked = objects.token(
+        metadata.namespace(),
+        account,
+        source.audience(),
+        seconds,
+        (metadata.name(), metadata.uid()),
+    );
+    let token = asked
+        .await
+        .map_err(|error| format!("failed to fetch token: {error}"))?;
+    tokens
+        .lock()
+        .insert(source.audience().to_owned(), (now, token.clone()));
+    Ok(token.token)
+}
+
+/// A token belongs to the user that all containers run as, or to the pod's group; readable by all if neither is known.
+fn token_access(pod: Pod<'_>, default: u32) -> (Option<u32>, u32) {
+    let of_pod = pod.spec().security_context();
+    let pod_user = of_pod.and_then(|security| security.run_as_user());
+    let mut users = pod
+        .spec()
+        .containers()
+        .iter()
+        .chain(pod.spec().init_containers())
+        .map(|container| {
+            container
+                .security_context()
+                .and_then(|security| security.run_as_user())
+                .or(pod_user)
+        });
+    let first = users.next().flatten();
+    let shared = first.filter(|first| users.all(|user| user == Some(*first)));
+    let uid = shared.and_then(|uid| u32::try_from(uid).ok());
+    let grouped = of_pod.is_some_and(|security| security.fs_group().is_some());
+    (
+        uid,
+        if uid.is_some() || grouped {
+            0o600
+        } else {
+            default
+        },
+    )
+}

@@ -1,0 +1,204 @@
+//! Pulling from a registry that speaks the distribution API over plain HTTP on loopback, with and without a login.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use kubelet::image::pack::{PackOptions, pack};
+use kubelet::image::{Credentials, Error, PullOptions};
+use support::Machine;
+
+/// `user:secret` in base64.
+const LOGIN: &str = "Basic dXNlcjpzZWNyZXQ=";
+
+struct Registry {
+    address: SocketAddr,
+    blobs_served: Arc<AtomicUsize>,
+}
+
+/// Serves the image of an archive as `team/app:1`; `private/app:1` needs a login.
+fn serve(archive: &[u8]) -> Registry {
+    let mut files = BTreeMap::new();
+    for entry in tar::Archive::new(archive).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        files.insert(entry.path().unwrap().display().to_string(), bytes);
+    }
+    let index: serde_json::Value = serde_json::from_slice(&files["index.json"]).unwrap();
+    let manifest = index["manifests"][0]["digest"].as_str().unwrap().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let blobs_served = Arc::new(AtomicUsize::new(0));
+    let served = blobs_served.clone();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let connection = connection.unwrap();
+            let (files, manifest, served) = (files.clone(), manifest.clone(), served.clone());
+            std::thread::spawn(move || answer(&connection, &files, &manifest, &served));
+        }
+    });
+    Registry {
+        address,
+        blobs_served,
+    }
+}
+
+fn answer(
+    connection: &std::net::TcpStream,
+    files: &BTreeMap<String, Vec<u8>>,
+    manifest: &str,
+    served: &AtomicUsize,
+) {
+    let mut reader = BufReader::new(connection);
+    loop {
+        let mut request = String::new();
+        if reader.read_line(&mut request).unwrap_or(0) == 0 {
+            return;
+        }
+        let mut login = None;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            let line = line.trim();
+            if line.is_empty() {
+                break;
+            }
+            if let Some((name, value)) = line.split_once(": ")
+                && name.eq_ignore_ascii_case("authorization")
+            {
+                login = Some(value.to_owned());
+            }
+        }
+        let path = request.split(' ').nth(1).unwrap().to_owned();
+        let blob = |digest: &str| files.get(&format!("blobs/{}", digest.replace(':', "/")));
+        let last = path.rsplit('/').next().unwrap();
+        let (mut status, mut kind, mut body): (&str, &str, &[u8]) = (
+            "404 Not Found",
+            "application/json",
+            br#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{}}]}"#,
+        );
+        let wants_login = path.starts_with("/v2/private/");
+        let mut extra = String::new();
+        if path == "/v2/" || wants_login && login.as_deref() != Some(LOGIN) {
+            if login.as_deref() == Some(LOGIN) {
+                (status, body) = ("200 OK", b"{}");
+            } else {
+                (status, body) = ("401 Unauthorized", br#"{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":{}}]}"#);
+                extra = "WWW-Authenticate: Basic realm=\"test\"\r\n".into();
+            }
+        } else if path.contains("/manifests/") && (last == "1" || last == manifest) {
+            (status, kind, body) = (
+                "200 OK",
+                "application/vnd.oci.image.manifest.v1+json",
+                blob(manifest).unwrap(),
+            );
+            extra = format!("Docker-Content-Digest: {manifest}\r\n");
+        } else if path.contains("/blobs/")
+            && let Some(bytes) = blob(last)
+        {
+            served.fetch_add(1, Ordering::Relaxed);
+            (status, kind, body) = ("200 OK", "application/octet-stream", bytes);
+        }
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n{extra}\r\n",
+            body.len()
+        );
+        let mut out = connection;
+        let body = if request.starts_with("HEAD") {
+            &[][..]
+        } else {
+            body
+        };
+        if out
+            .write_all(head.as_bytes())
+            .and_then(|()| out.write_all(body))
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn images_are_pulled_once_with_the_login_that_they_need() {
+    skip_without_containerd!();
+    let machine = Machine::start().await;
+    let binary = machine.path().join("app");
+    std::fs::write(&binary, b"another program").unwrap();
+    let mut archive = Vec::new();
+    pack(
+        &PackOptions {
+            binary: &binary,
+            name: "app:1",
+            user: "7",
+        },
+        &mut archive,
+    )
+    .unwrap();
+    let registry = serve(&archive);
+    let images = support::images(&machine.containerd);
+
+    let name = format!("{}/team/app:1", registry.address);
+    let image = images.pull(&name, &PullOptions::default()).await.unwrap();
+    assert_eq!(
+        (image.name.as_str(), image.config.user.as_str()),
+        (name.as_str(), "7")
+    );
+    assert_eq!(
+        registry.blobs_served.load(Ordering::Relaxed),
+        2,
+        "the config and one layer"
+    );
+    images.pull(&name, &PullOptions::default()).await.unwrap();
+    assert_eq!(
+        registry.blobs_served.load(Ordering::Relaxed),
+        2,
+        "what is there is not fetched again"
+    );
+    assert!(images.find(&name).await.unwrap().is_some());
+
+    let private = format!("{}/private/app:1", registry.address);
+    let refused = images
+        .pull(&private, &PullOptions::default())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&refused, Error::Registry { name, .. } if *name == private),
+        "{refused}"
+    );
+    let credentials = |password: &str| PullOptions {
+        credentials: vec![Credentials {
+            username: "user".into(),
+            password: password.into(),
+        }],
+        ..Default::default()
+    };
+    assert!(images.pull(&private, &credentials("wrong")).await.is_err());
+    images.pull(&private, &credentials("secret")).await.unwrap();
+
+    let missing = images
+        .pull(
+            &format!("{}/team/app:2", registry.address),
+            &PullOptions::default(),
+        )
+        .await
+        .unwrap_err();
+    println!("{refused}\n{missing}");
+    assert!(missing.to_string().contains("/team/app:2"), "{missing}");
+    let invalid = images
+        .pull("no image", &PullOptions::default())
+        .await
+        .unwrap_err();
+    assert!(matches!(invalid, Error::InvalidName { .. }));
+    assert!(
+        machine.containerd.leases().await.unwrap().is_empty(),
+        "no lease is left"
+    );
+    machine.stop().await;
+}
