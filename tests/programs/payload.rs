@@ -1,0 +1,85 @@
+//! What containers of the tests run: one static program with a few verbs. Compiled by the tests themselves; not part of a crate.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    run(&words);
+}
+
+fn run(words: &[&str]) {
+    match words {
+        // Several verbs, one after the other.
+        [first @ .., "then"] => run(first),
+        words if words.contains(&"then") => {
+            let at = words.iter().position(|word| *word == "then").unwrap();
+            run(&words[..at]);
+            run(&words[at + 1..]);
+        }
+        ["say", text] => println!("{text}"),
+        ["complain", text] => eprintln!("{text}"),
+        ["sleep", seconds] => std::thread::sleep(Duration::from_secs_f64(seconds.parse().unwrap())),
+        ["exit", code] => std::process::exit(code.parse().unwrap()),
+        ["count", total, micros] => {
+            let pause = Duration::from_micros(micros.parse().unwrap());
+            for number in 0..total.parse::<u64>().unwrap() {
+                println!("{number}");
+                std::thread::sleep(pause);
+            }
+        }
+        ["env", name] => println!("{name}={}", std::env::var(name).unwrap_or("(unset)".into())),
+        ["cat", path] => match std::fs::read_to_string(path) {
+            Ok(text) => print!("{text}"),
+            Err(error) => println!("{path}: {error}"),
+        },
+        // Says what stands in the file whenever that has changed, until the end.
+        ["follow", path] => {
+            let mut last = String::new();
+            loop {
+                let text = std::fs::read_to_string(path).unwrap_or_default();
+                if text != last {
+                    println!("{text}");
+                    last = text;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        ["until", path] => {
+            while !std::path::Path::new(path).exists() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        ["write", path, text] => match std::fs::write(path, text) {
+            Ok(()) => println!("wrote {path}"),
+            Err(error) => println!("{path}: {error}"),
+        },
+        ["status", field] => {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            println!("{}", status.lines().find(|line| line.starts_with(field)).unwrap());
+        }
+        ["exists", path] => std::process::exit(i32::from(!std::path::Path::new(path).exists())),
+        ["eat", mebibytes] => {
+            let mut all = Vec::new();
+            for _ in 0..mebibytes.parse::<usize>().unwrap() {
+                all.push(vec![1_u8; 1 << 20]);
+            }
+            println!("ate {}", all.len());
+        }
+        ["serve", port] => {
+            let listener = std::net::TcpListener::bind(("0.0.0.0", port.parse().unwrap())).unwrap();
+            for connection in listener.incoming() {
+                let mut connection = connection.unwrap();
+                let mut request = [0; 1024];
+                let _ = connection.read(&mut request);
+                let status = if std::path::Path::new("/tmp/unwell").exists() { "500 Unwell" } else { "200 OK" };
+                let _ = write!(connection, "HTTP/1.1 {status}\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+            }
+        }
+        other => {
+            eprintln!("unknown verb {other:?}");
+            std::process::exit(64);
+        }
+    }
+}

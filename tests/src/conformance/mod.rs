@@ -1,0 +1,17 @@
+//! `hack/conformance`: upstream's own end-to-end suite, as it is, against a cluster of two nodes.
+//!
+//! The suite names its conformance tests (`suite.rs`) and its images; those are made here without any registry (`images.rs`,
+//! from Debian's packages, busybox and upstream's programs, into one OCI image layout by `oci.rs`). A cluster is started on two hosts
+//! (`hosts.rs`, `nodes.rs`), the suite is run in portions (`run.rs`), and each test's last result is kept in
+//! docs/conformance.tsv (`results.rs`, `report.rs`). Nothing here looks at a test's name, but to choose which ones to run.
+
+pub mod busybox;
+pub mod hosts;
+pub mod images;
+pub mod nodes;
+pub mod oci;
+pub mod packages;
+pub mod report;
+pub mod results;
+pub mod run;
+pub mod suite;
