@@ -219,6 +219,19 @@ impl Cluster {
             .collect()
     }
 
+    /// Waits until nothing runs.
+    pub async fn no_tasks(&self) {
+        let end = Instant::now() + Duration::from_secs(30);
+        loop {
+            let tasks = self.tasks().await;
+            if tasks.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < end, "still there after 30 s: {tasks:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Ends the kubelet and takes away everything that it made.
     pub async fn stop(mut self) {
         let (number, instance) = (self.number, self.machine.instance.clone());
