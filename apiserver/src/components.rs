@@ -17,7 +17,7 @@ use store::Revision;
 use crate::codec::accept::{Accepted, Target, accepted};
 use crate::codec::object::{encode_tree, set_kind, set_kind_named};
 use crate::codec::rendering::Media;
-use crate::kubelets::{Https, HttpsError};
+use crate::kubelets::{Https, HttpsError, Verify};
 use crate::registry::respond::body;
 use crate::registry::selection::Selection;
 use crate::registry::subresource::Hook;
@@ -68,7 +68,10 @@ impl Components {
             error: String::new(),
         };
         let asked = async {
-            let response = self.https.get(HOST, port, "/healthz", false).await?;
+            let response = self
+                .https
+                .get(HOST, port, "/healthz", Verify::Nothing)
+                .await?;
             let (head, body) = response.into_parts();
             let answer = Limited::new(body, ANSWER_MAX).collect().await;
             let text =

@@ -74,6 +74,7 @@ pub mod flow;
 pub mod health;
 pub mod identity;
 pub mod kubelets;
+mod leaders;
 pub mod metrics;
 pub mod openapi;
 pub mod pki;

@@ -57,7 +57,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
         }
         told.cancel();
     });
-    let running = run::start(options, axum::Router::new(), Env::system(), shutdown).await?;
+    let running = run::start(options, None, Env::system(), shutdown).await?;
     running.ended().await;
     Ok(())
 }

@@ -75,7 +75,7 @@ pub async fn run(mut options: Options, shutdown: CancellationToken) -> Result<()
     let api_shutdown = CancellationToken::new();
     let api = api_server::start(
         &options.api,
-        decisions(scheduler.clone()),
+        Some(decisions(scheduler.clone())),
         Env::system(),
         api_shutdown.clone(),
     )

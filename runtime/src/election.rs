@@ -41,6 +41,8 @@ pub struct Election {
     pub renew_deadline: Duration,
     /// How often the holder renews, and the others look.
     pub retry_period: Duration,
+    /// What the Lease says of its holder beside the name, such as where it is reached: annotations, set with each renewal.
+    pub annotations: Vec<(&'static str, String)>,
 }
 
 /// How leading ended.
@@ -78,6 +80,7 @@ impl Election {
             lease_duration: Duration::from_secs(15),
             renew_deadline: Duration::from_secs(10),
             retry_period: Duration::from_secs(2),
+            annotations: Vec::new(),
         }
     }
 
@@ -259,6 +262,9 @@ impl Election {
     fn held(&self, lease: &Value, mine: bool) -> Value {
         let now = micros(self.clock.now());
         let mut lease = lease.clone();
+        for (name, value) in &self.annotations {
+            lease["metadata"]["annotations"][*name] = json!(value);
+        }
         let spec = &mut lease["spec"];
         if !mine {
             spec["acquireTime"] = json!(now);

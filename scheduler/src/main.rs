@@ -1,7 +1,7 @@
 //! The scheduler as a process of its own, with the names of kube-scheduler's flags.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -93,6 +93,18 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     let random = Random::from_os();
     let mut config = Config::new(SystemClock::shared(), random.clone());
     config.scheduler_name = flags.scheduler_name;
+    let port = match flags.secure_port {
+        0 => None,
+        number => {
+            let tls = match (&flags.tls_cert_file, &flags.tls_private_key_file) {
+                (Some(certificate), Some(key)) => Tls::from_files(certificate, key)?,
+                _ => Tls::self_signed(vec!["localhost".into(), flags.bind_address.to_string()])?,
+            };
+            let port = Port::bind(SocketAddr::new(flags.bind_address, number), tls).await?;
+            tracing::info!(address = %port.address()?, "serving");
+            Some(port)
+        }
+    };
     if flags.leader_elect {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let mut election = LeaderElection::new(format!("{}_{}", host.trim(), random.uuid()));
@@ -103,20 +115,33 @@ async fn run(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
         election.lease_duration = flags.leader_elect_lease_duration;
         election.renew_deadline = flags.leader_elect_renew_deadline;
         election.retry_period = flags.leader_elect_retry_period;
+        if let Some(port) = &port {
+            match announcement(port, &flags.kubeconfig).await {
+                Ok(annotations) => election.annotations = annotations,
+                Err(error) => {
+                    tracing::warn!(%error, "the Lease will not tell where decisions are asked for");
+                }
+            }
+        }
         config.leader_election = Some(election);
     }
     let scheduler = Scheduler::new(config);
     let served = CancellationToken::new();
-    if flags.secure_port > 0 {
-        let tls = match (&flags.tls_cert_file, &flags.tls_private_key_file) {
-            (Some(certificate), Some(key)) => Tls::from_files(certificate, key)?,
-            _ => Tls::self_signed(vec!["localhost".into(), flags.bind_address.to_string()])?,
-        };
-        let port = Port::bind(SocketAddr::new(flags.bind_address, flags.secure_port), tls).await?;
-        tracing::info!(address = %port.address()?, "serving");
+    if let Some(port) = port {
         tokio::spawn(port.serve(scheduler.clone(), client.clone(), served.clone()));
     }
     let done = scheduler.run(client, shutdown).await;
     served.cancel();
     Ok(done?)
+}
+
+/// What the Lease tells of the secure port.
+async fn announcement(
+    port: &Port,
+    kubeconfig: &Path,
+) -> Result<Vec<(&'static str, String)>, Box<dyn std::error::Error>> {
+    let server = Client::server(kubeconfig).await?;
+    let mut addresses = tokio::net::lookup_host(server).await?;
+    let server = addresses.next().ok_or("the API server has no address")?;
+    Ok(port.announcement(server)?)
 }

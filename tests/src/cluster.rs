@@ -94,18 +94,20 @@ pub struct Cluster {
 struct Names {
     api_port: u16,
     kubelet_port: u16,
+    scheduler_port: u16,
     instance: String,
     pod_cidr: String,
 }
 
 impl Names {
     fn new() -> io::Result<Self> {
-        let (api_port, kubelet_port) = (free_port()?, free_port()?);
+        let api_port = free_port()?;
         // Ports are handed out in turn, so that clusters which run at the same time differ here, too.
         let (high, low) = (api_port >> 8, api_port & 0xff);
         Ok(Self {
             api_port,
-            kubelet_port,
+            kubelet_port: free_port()?,
+            scheduler_port: free_port()?,
             instance: format!("gt{api_port}"),
             pod_cidr: format!("10.{}.{low}.0/24", 128 + high % 100),
         })
@@ -259,7 +261,13 @@ impl Cluster {
                 command
                     .arg("--kubeconfig")
                     .arg(data.join(format!("{component}.conf")));
-                command.args(["--secure-port", "0"]);
+                // Only the scheduler is asked for more than its health.
+                let port = match component {
+                    "scheduler" => self.names.scheduler_port,
+                    _ => 0,
+                };
+                command.args(["--bind-address", "127.0.0.1"]);
+                command.args(["--secure-port", &port.to_string()]);
             }
         }
         command

@@ -136,6 +136,15 @@ fn serves_a_deployment(shape: Shape) {
     pages(&cluster, 5, "Something else");
 
     let (name, _) = pods(&cluster).unwrap().remove(0);
+    let why = ["explain-scheduling", "-n", "hello", &name];
+    let why = cluster.ctl(&why).unwrap();
+    let node = cluster.kubectl(&["get", "nodes", "-o", "name"]).unwrap();
+    let node = node.trim().trim_start_matches("node/");
+    assert!(
+        why.contains(&format!("pod {name} was placed on {node}"))
+            && why.contains("chosen   score "),
+        "{why}"
+    );
     let log = cluster.kubectl(&["logs", "-n", "hello", &name]).unwrap();
     assert!(!log.is_empty(), "the log of {name} is empty");
 

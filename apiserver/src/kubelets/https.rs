@@ -46,11 +46,23 @@ pub enum HttpsConfigError {
     Tls(#[from] rustls::Error),
 }
 
+/// By what the other side must be known.
+pub(crate) enum Verify {
+    /// The authority that was given for kubelets, if one was.
+    Authority,
+    /// Nothing: whatever certificate is shown is taken.
+    Nothing,
+    /// This very certificate.
+    Certificate(CertificateDer<'static>),
+}
+
 /// Reaches kubelets over HTTPS.
 #[derive(Clone)]
 pub struct Https {
     verified: TlsConnector,
     unverified: TlsConnector,
+    /// Shown to the other side.
+    own: Option<Arc<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>>,
 }
 
 impl Https {
@@ -59,16 +71,15 @@ impl Https {
     /// # Errors
     /// If TLS cannot be set up.
     pub fn anonymous() -> Result<Https, HttpsConfigError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-            .with_no_client_auth();
-        let connector = TlsConnector::from(Arc::new(config));
+        let any = Known {
+            only: None,
+            provider: Arc::new(rustls::crypto::ring::default_provider()),
+        };
+        let connector = any.connector(None)?;
         Ok(Https {
             verified: connector.clone(),
             unverified: connector,
+            own: None,
         })
     }
 
@@ -90,12 +101,12 @@ impl Https {
             ClientConfig::builder_with_provider(Arc::clone(&provider))
                 .with_safe_default_protocol_versions()
         };
-        let any = Arc::new(AnyCertificate(Arc::clone(&provider)));
-        let unverified = builder()?
-            .dangerous()
-            .with_custom_certificate_verifier(any)
-            .with_client_auth_cert(chain.clone(), key.clone_key())?;
-        let unverified = TlsConnector::from(Arc::new(unverified));
+        let own = Arc::new((chain.clone(), key.clone_key()));
+        let any = Known {
+            only: None,
+            provider: Arc::clone(&provider),
+        };
+        let unverified = any.connector(Some(&own))?;
         let verified = match authority {
             None => unverified.clone(),
             Some(pem) => {
@@ -113,6 +124,7 @@ impl Https {
         Ok(Https {
             verified,
             unverified,
+            own: Some(own),
         })
     }
 
@@ -122,12 +134,21 @@ impl Https {
         host: &str,
         port: u16,
         path: &str,
-        verify: bool,
+        verify: Verify,
     ) -> Result<Response<Body>, HttpsError> {
-        let connector = if verify {
-            &self.verified
-        } else {
-            &self.unverified
+        let connector = match verify {
+            Verify::Authority => self.verified.clone(),
+            Verify::Nothing => self.unverified.clone(),
+            Verify::Certificate(only) => {
+                let provider = Arc::new(rustls::crypto::ring::default_provider());
+                let known = Known {
+                    only: Some(only),
+                    provider,
+                };
+                known
+                    .connector(self.own.as_deref())
+                    .map_err(|error| HttpsError::Connect(io::Error::other(error)))?
+            }
         };
         let name = ServerName::try_from(host.to_owned()).map_err(|_| HttpsError::Address)?;
         let dial = async {
@@ -160,19 +181,43 @@ impl Https {
     }
 }
 
-/// Takes whatever certificate is shown; that its holder has the key is still verified.
+/// Takes whatever certificate is shown, or only this; that its holder has the key is verified in any case.
 #[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
+struct Known {
+    only: Option<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+}
 
-impl ServerCertVerifier for AnyCertificate {
+impl Known {
+    fn connector(
+        self,
+        own: Option<&(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    ) -> Result<TlsConnector, rustls::Error> {
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(self));
+        let config = match own {
+            Some((chain, key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key())?,
+            None => builder.with_no_client_auth(),
+        };
+        Ok(TlsConnector::from(Arc::new(config)))
+    }
+}
+
+impl ServerCertVerifier for Known {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
+        shown: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.only.as_ref().is_some_and(|only| only != shown) {
+            let why = rustls::CertificateError::ApplicationVerificationFailure;
+            return Err(rustls::Error::InvalidCertificate(why));
+        }
         Ok(ServerCertVerified::assertion())
     }
 
@@ -182,7 +227,7 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
     }
 
@@ -192,11 +237,13 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

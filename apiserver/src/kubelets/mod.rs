@@ -19,6 +19,7 @@ use http::{Request, Response};
 use parking_lot::RwLock;
 use tower::ServiceExt;
 
+pub(crate) use https::Verify;
 pub use https::{Https, HttpsConfigError, HttpsError};
 pub use log::Logs;
 
@@ -86,6 +87,14 @@ impl Kubelets {
         self.0.local.write().remove(node);
     }
 
+    /// What reaches components of other processes.
+    ///
+    /// # Errors
+    /// If there is no certificate to show to them.
+    pub(crate) fn https(&self) -> Result<Arc<Https>, KubeletError> {
+        self.0.https.load_full().ok_or(KubeletError::NotConfigured)
+    }
+
     /// Sends a GET to the kubelet of a node. `verify` off: whatever certificate the kubelet shows is taken, which the client must
     /// have asked for.
     ///
@@ -106,11 +115,11 @@ impl Kubelets {
             let Ok(response) = router.oneshot(request).await;
             return Ok(response);
         }
-        let https = self
-            .0
-            .https
-            .load_full()
-            .ok_or(KubeletError::NotConfigured)?;
+        let https = self.https()?;
+        let verify = match verify {
+            true => Verify::Authority,
+            false => Verify::Nothing,
+        };
         let (host, port) = location(node)?;
         https
             .get(&host, port, path, verify)

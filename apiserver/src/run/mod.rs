@@ -88,13 +88,13 @@ pub struct Running {
     shutdown: CancellationToken,
 }
 
-/// Starts the server, with these fixed paths beside its own: makes keys and kubeconfigs where they are missing, opens the store, and listens.
+/// Starts the server, with the pages of components in the same process (`None`: they run elsewhere): makes keys and kubeconfigs where they are missing, opens the store, and listens.
 ///
 /// # Errors
 /// [`StartError`]; a store that cannot be reached yet is waited for.
 pub async fn start(
     options: &Options,
-    routes: Router,
+    routes: Option<Router>,
     env: Env,
     shutdown: CancellationToken,
 ) -> Result<Running, StartError> {

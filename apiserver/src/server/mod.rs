@@ -27,6 +27,7 @@ use crate::env::Env;
 use crate::flow::{FlowControl, Limits};
 use crate::health::Health;
 use crate::kubelets::{self, Https, Kubelets};
+use crate::leaders;
 use crate::metrics::Metrics;
 use crate::openapi::OpenApi;
 use crate::registry::companion::Companions;
@@ -55,8 +56,8 @@ pub struct Config {
     pub verifying_keys: Vec<VerifyingKey>,
     /// Who issues tokens, and for whom.
     pub tokens: TokenConfig,
-    /// Fixed paths besides health, version and metrics.
-    pub routes: Router,
+    /// The pages of components in the same process; `None`: they run elsewhere, and their leaders are asked.
+    pub routes: Option<Router>,
     /// Where the server is, if the cluster is to be told.
     pub cluster: Option<ClusterInfo>,
     /// Host and port by which clients reach the server: where token keys are found.
@@ -83,7 +84,7 @@ impl Config {
                 issuers: vec![issuer.clone()],
                 audiences: vec![issuer],
             },
-            routes: Router::new(),
+            routes: None,
             cluster: None,
             external_address: "localhost:6443".to_owned(),
             services: Ranges::new(vec![
@@ -236,6 +237,7 @@ impl Server {
         );
         let routes = config
             .routes
+            .unwrap_or_else(|| leaders::routes(Arc::clone(&view), kubelets.clone()))
             .merge(token_keys)
             .merge(discovery.routes())
             .merge(OpenApi::new(config.env.clone()).routes());

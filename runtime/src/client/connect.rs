@@ -11,27 +11,30 @@ impl Client {
     /// Connects as the current context of a kubeconfig file says. `component` is the user agent and the field manager.
     /// Nothing is sent yet.
     pub async fn from_kubeconfig(path: &Path, component: &str) -> Result<Client, Error> {
-        let kubeconfig = Kubeconfig::read_from(path)
-            .map_err(|e| Error::Config(format!("{}: {}", path.display(), chain(&e))))?;
-        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-            .await
-            .map_err(|e| Error::Config(format!("{}: {}", path.display(), chain(&e))))?;
-        Client::from_config(config, component)
+        Client::from_config(config(path).await?, component)
     }
 
     /// The certificates (PEM) by which a kubeconfig's current context knows the server; `None` if it names none.
     pub async fn root_ca(path: &Path) -> Result<Option<String>, Error> {
-        let unusable =
-            |e: &dyn std::error::Error| Error::Config(format!("{}: {}", path.display(), chain(e)));
-        let kubeconfig = Kubeconfig::read_from(path).map_err(|e| unusable(&e))?;
-        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-            .await
-            .map_err(|e| unusable(&e))?;
-        let Some(certificates) = config.root_cert else {
+        let Some(certificates) = config(path).await?.root_cert else {
             return Ok(None);
         };
         let blocks = certificates.iter().map(|der| pem("CERTIFICATE", der));
         Ok(Some(blocks.collect()))
+    }
+
+    /// Host and port of the server that a kubeconfig's current context names.
+    pub async fn server(path: &Path) -> Result<(String, u16), Error> {
+        let url = config(path).await?.cluster_url;
+        let host = url
+            .host()
+            .map(|host| host.trim_matches(['[', ']']).to_owned());
+        let host = host.ok_or_else(|| Error::Config(format!("{url}: no host")))?;
+        let port = match url.scheme_str() {
+            Some("http") => 80,
+            _ => 443,
+        };
+        Ok((host, url.port_u16().unwrap_or(port)))
     }
 
     /// Connects as `config` says; see [`Client::from_kubeconfig`].
@@ -44,6 +47,16 @@ impl Client {
         let kube = kube::Client::try_from(config).map_err(|e| Error::Config(chain(&e)))?;
         Ok(Client::new(kube).with_field_manager(component))
     }
+}
+
+/// What the current context of a kubeconfig file says.
+async fn config(path: &Path) -> Result<Config, Error> {
+    let unusable =
+        |e: &dyn std::error::Error| Error::Config(format!("{}: {}", path.display(), chain(e)));
+    let kubeconfig = Kubeconfig::read_from(path).map_err(|e| unusable(&e))?;
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .map_err(|e| unusable(&e))
 }
 
 /// An error with all its causes, in one line.

@@ -35,6 +35,8 @@ pub struct LeaderElection {
     pub renew_deadline: Duration,
     /// `--leader-elect-retry-period`.
     pub retry_period: Duration,
+    /// What the Lease says of this process while it leads: annotations.
+    pub annotations: Vec<(&'static str, String)>,
 }
 
 impl LeaderElection {
@@ -46,6 +48,7 @@ impl LeaderElection {
             lease_duration: Duration::from_secs(15),
             renew_deadline: Duration::from_secs(10),
             retry_period: Duration::from_secs(2),
+            annotations: Vec::new(),
         }
     }
 }
@@ -137,6 +140,7 @@ impl Scheduler {
         elected.lease_duration = election.lease_duration;
         elected.renew_deadline = election.renew_deadline;
         elected.retry_period = election.retry_period;
+        elected.annotations.clone_from(&election.annotations);
         let ended = elected
             .lead(shutdown, |stop| {
                 work::work(&self.config, &self.shared, client, stop)

@@ -4,35 +4,37 @@
 //! |---|---|---|
 //! | `/healthz`, `/livez` | anybody | `ok` while the process works |
 //! | `/readyz` | anybody | `ok` when pods are placed, or this process waits to be the leader; 503 before |
-//! | `/debug/scheduling/NAMESPACE/POD` | bearer tokens that may `get` this path | the last decision as JSON, see [`crate::decisions::Record::to_json`] |
+//! | `/debug/scheduling/NAMESPACE/POD` | who may `get` this path | the last decision as JSON, see [`crate::decisions::Record::to_json`] |
 //!
-//! Who asks is left to the API server: a TokenReview, then a SubjectAccessReview for the path, as upstream's components
-//! do. It must not know how decisions are made.
+//! Who asks is shown by a client certificate or a bearer token, and what they may is left to the API server ([`access`]), as
+//! with upstream's components. The process that leads tells in its Lease where its port is, so that our API server can ask it
+//! for whoever asks there ([`Port::announcement`]). It must not know how decisions are made.
+
+mod access;
+mod tls;
 
 use std::io;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path as UrlPath, State};
+use axum::extract::{Extension, Path as UrlPath, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::Method;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use runtime::{CancellationToken, Client};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
 
+use self::access::User;
+use self::tls::Acceptor;
 use crate::run::Scheduler;
+
+pub use tls::{Tls, TlsError};
 
 /// How many connections are served at once; more wait.
 const CONNECTIONS: usize = 256;
@@ -45,66 +47,15 @@ struct Served {
     client: Client,
 }
 
-/// What the port is served with.
-pub struct Tls(Arc<rustls::ServerConfig>);
-
-/// Why there is no TLS.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// A file could not be read as PEM.
-    #[error("{path}: {source}")]
-    Pem {
-        /// The file.
-        path: String,
-        /// What is wrong with it.
-        source: rustls_pki_types::pem::Error,
-    },
-    /// A certificate of our own could not be made.
-    #[error("a certificate could not be made: {0}")]
-    Make(#[from] rcgen::Error),
-    /// Certificate and key do not serve.
-    #[error("the certificate cannot be used: {0}")]
-    Use(#[from] rustls::Error),
-}
-
-impl Tls {
-    /// `--tls-cert-file` and `--tls-private-key-file`.
-    pub fn from_files(certificate: &Path, key: &Path) -> Result<Tls, TlsError> {
-        let pem = |path: &Path| {
-            let path = path.display().to_string();
-            move |source| TlsError::Pem { path, source }
-        };
-        let chain = CertificateDer::pem_file_iter(certificate)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(pem(certificate))?;
-        Tls::new(chain, PrivateKeyDer::from_pem_file(key).map_err(pem(key))?)
-    }
-
-    /// A certificate signed by itself, made anew at each start, as upstream makes one when none is given.
-    pub fn self_signed(names: Vec<String>) -> Result<Tls, TlsError> {
-        let made = rcgen::generate_simple_self_signed(names)?;
-        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-        Tls::new(vec![made.cert.der().clone()], key.into())
-    }
-
-    fn new(
-        chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
-    ) -> Result<Tls, TlsError> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Tls(Arc::new(config)))
-    }
-}
+/// The annotation of the leader's Lease that says where its secure port is.
+const URL: &str = "gantry.io/secure-url";
+/// The annotation with the port's certificate (PEM), where the process made that itself and nobody else vouches for it.
+const CERTIFICATE: &str = "gantry.io/secure-certificate";
 
 /// The secure port, taken.
 pub struct Port {
     listener: TcpListener,
-    acceptor: TlsAcceptor,
+    acceptor: Acceptor,
 }
 
 impl Port {
@@ -112,7 +63,7 @@ impl Port {
     pub async fn bind(address: SocketAddr, tls: Tls) -> io::Result<Port> {
         Ok(Port {
             listener: TcpListener::bind(address).await?,
-            acceptor: TlsAcceptor::from(tls.0),
+            acceptor: Acceptor::new(tls)?,
         })
     }
 
@@ -121,8 +72,25 @@ impl Port {
         self.listener.local_addr()
     }
 
+    /// What the Lease tells of this port. `api_server` is how this machine reaches the API server: of a port on all addresses,
+    /// the one on the way there is told.
+    pub fn announcement(&self, api_server: SocketAddr) -> io::Result<Vec<(&'static str, String)>> {
+        let mut address = self.address()?;
+        if address.ip().is_unspecified() {
+            address.set_ip(towards(api_server)?);
+        }
+        let mut annotations = vec![(URL, format!("https://{address}"))];
+        annotations.extend(self.acceptor.certificate().map(|pem| (CERTIFICATE, pem)));
+        Ok(annotations)
+    }
+
     /// Serves until `shutdown`.
     pub async fn serve(self, scheduler: Scheduler, client: Client, shutdown: CancellationToken) {
+        tokio::spawn(
+            self.acceptor
+                .clone()
+                .follow_client_ca(client.clone(), shutdown.clone()),
+        );
         let router = router(scheduler, client);
         let seats = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
@@ -140,13 +108,19 @@ impl Port {
                 continue;
             };
             let (acceptor, router, shutdown) =
-                (self.acceptor.clone(), router.clone(), shutdown.clone());
+                (self.acceptor.current(), router.clone(), shutdown.clone());
             tokio::spawn(async move {
                 let _seat = seat;
                 let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await
                 else {
                     return;
                 };
+                let user = stream
+                    .get_ref()
+                    .1
+                    .peer_certificates()
+                    .and_then(User::of_certificate);
+                let router = router.layer(Extension(user));
                 let mut builder = auto::Builder::new(TokioExecutor::new());
                 builder
                     .http1()
@@ -167,6 +141,17 @@ impl Port {
             });
         }
     }
+}
+
+/// The address of this machine from which packets to `peer` leave; none is sent.
+fn towards(peer: SocketAddr) -> io::Result<IpAddr> {
+    let any: IpAddr = match peer {
+        SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(peer)?;
+    Ok(socket.local_addr()?.ip())
 }
 
 fn router(scheduler: Scheduler, client: Client) -> Router {
@@ -193,11 +178,12 @@ async fn ready(State(served): State<Served>) -> Response {
 
 async fn explain(
     State(served): State<Served>,
+    Extension(user): Extension<Option<User>>,
     UrlPath((namespace, pod)): UrlPath<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
     let path = format!("/debug/scheduling/{namespace}/{pod}");
-    if let Err((code, why)) = may_get(&served.client, &headers, &path).await {
+    if let Err((code, why)) = access::may_get(&served.client, user, &headers, &path).await {
         return (code, why).into_response();
     }
     match served.scheduler.explain(&namespace, &pod) {
@@ -211,59 +197,5 @@ async fn explain(
             "no decision is remembered for this pod",
         )
             .into_response(),
-    }
-}
-
-/// Whether whoever sent these headers may get the path.
-async fn may_get(
-    client: &Client,
-    headers: &HeaderMap,
-    path: &str,
-) -> Result<(), (StatusCode, &'static str)> {
-    const UNAUTHORIZED: (StatusCode, &str) = (StatusCode::UNAUTHORIZED, "Unauthorized");
-    const UNKNOWN: (StatusCode, &str) = (
-        StatusCode::SERVICE_UNAVAILABLE,
-        "the API server could not be asked",
-    );
-    let authorization = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let token = authorization
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .ok_or(UNAUTHORIZED)?;
-    let review = json!({
-        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token},
-    });
-    let review = client
-        .json(
-            Method::POST,
-            "/apis/authentication.k8s.io/v1/tokenreviews".into(),
-            Some(&review),
-        )
-        .await
-        .map_err(|_| UNKNOWN)?;
-    if review["status"]["authenticated"] != Value::Bool(true) {
-        return Err(UNAUTHORIZED);
-    }
-    let user = &review["status"]["user"];
-    let access = json!({
-        "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-        "spec": {
-            "user": user["username"], "uid": user["uid"], "groups": user["groups"], "extra": user["extra"],
-            "nonResourceAttributes": {"path": path, "verb": "get"},
-        },
-    });
-    let access = client
-        .json(
-            Method::POST,
-            "/apis/authorization.k8s.io/v1/subjectaccessreviews".into(),
-            Some(&access),
-        )
-        .await
-        .map_err(|_| UNKNOWN)?;
-    if access["status"]["allowed"] == Value::Bool(true) {
-        Ok(())
-    } else {
-        Err((StatusCode::FORBIDDEN, "Forbidden"))
     }
 }
