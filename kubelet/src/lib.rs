@@ -2,7 +2,7 @@
 //!
 //! Beneath stand rooms that know nothing of pods: [`containerd`] (its API), [`image`], [`oci`] (what a container is to an OCI
 //! runtime), [`logs`], [`probe`], [`exec`], and the crate `network`. [`volume`] and [`pod`] know pods; [`node`] and [`server`]
-//! stand for the node as a whole. [`run()`] composes them.
+//! stand for the node as a whole. [`run()`] composes them. [`simulated`] is another kubelet: many nodes, and no machine.
 //!
 //! containerd is the truth: nothing that matters is remembered elsewhere, so a kubelet may be killed at any moment and the next
 //! one goes on. It must not know the store, nor other nodes.
@@ -21,6 +21,7 @@ pub mod pod;
 pub mod pod_facts;
 pub mod probe;
 pub mod server;
+pub mod simulated;
 pub mod volume;
 
 mod run;

@@ -10,6 +10,7 @@ use clap::Parser;
 use ipnet::Ipv4Net;
 use kubelet::Config;
 use kubelet::eviction::Thresholds;
+use kubelet::simulated;
 use runtime::Client;
 
 /// Runs the pods of one node through containerd.
@@ -100,6 +101,10 @@ struct Flags {
     /// Seconds between two looks at volumes with live content.
     #[arg(long, default_value_t = 60)]
     sync_frequency: u64,
+    /// Run nothing, but pretend to: so many nodes, named after --hostname-override (`simulated` if absent), on which every pod
+    /// that is bound is said to run. The kubeconfig's user must be allowed what all of their kubelets are. For measurements.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    simulated: Option<u32>,
     /// Registries (host:port) that speak plain HTTP.
     #[arg(long, value_delimiter = ',')]
     plain_http_registries: Vec<String>,
@@ -119,6 +124,15 @@ fn default_address() -> Option<IpAddr> {
 }
 
 impl Flags {
+    fn simulated(&self) -> Option<simulated::Config> {
+        let prefix = self.hostname_override.as_deref().unwrap_or("simulated");
+        Some(simulated::Config {
+            count: self.simulated?.try_into().ok()?,
+            prefix: prefix.to_owned(),
+            max_pods: self.max_pods,
+        })
+    }
+
     fn config(self) -> Result<Config, String> {
         let hostname = || {
             nix::unistd::gethostname()
@@ -180,6 +194,7 @@ fn main() -> ExitCode {
         .init();
     let run = || -> Result<(), Box<dyn std::error::Error>> {
         let kubeconfig = flags.kubeconfig.clone();
+        let simulated = flags.simulated();
         let config = flags.config()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -188,6 +203,10 @@ fn main() -> ExitCode {
             let _ = rustls::crypto::ring::default_provider().install_default();
             let shutdown = runtime::shutdown::on_signals()?;
             let client = Client::from_kubeconfig(&kubeconfig, "kubelet").await?;
+            if let Some(nodes) = simulated {
+                kubelet::simulated::run(nodes, client, shutdown).await;
+                return Ok(());
+            }
             Ok(kubelet::run(config, client, shutdown).await?)
         })
     };

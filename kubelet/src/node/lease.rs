@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 use runtime::client::Error;
+use runtime::{Client, SharedClock};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -13,13 +14,14 @@ use crate::context::Shared;
 const NAMESPACE: &str = "kube-node-lease";
 const DURATION_SECONDS: u32 = 40;
 /// A quarter of its duration, as upstream.
-const PERIOD: Duration = Duration::from_secs(10);
+pub(crate) const PERIOD: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Keeps the lease until `stop`. `uid` is the node's.
 pub async fn renew(shared: Arc<Shared>, uid: String, stop: CancellationToken) {
     loop {
-        let pause = match once(&shared, &uid).await {
+        let name = &shared.config.node_name;
+        let pause = match renew_once(&shared.client, &shared.clock, name, Some(&uid)).await {
             Ok(()) => PERIOD,
             Err(error) => {
                 tracing::warn!(%error, "cannot renew the node's lease");
@@ -34,35 +36,36 @@ pub async fn renew(shared: Arc<Shared>, uid: String, stop: CancellationToken) {
     }
 }
 
-async fn once(shared: &Shared, uid: &str) -> Result<(), Error> {
-    let name = &shared.config.node_name;
+/// Renews the lease of the node `name`, or makes it, owned by the node of that uid if one is given.
+pub(crate) async fn renew_once(
+    client: &Client,
+    clock: &SharedClock,
+    name: &str,
+    uid: Option<&str>,
+) -> Result<(), Error> {
     let collection = format!("/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases");
-    let now = shared
-        .clock
-        .now()
-        .strftime("%Y-%m-%dT%H:%M:%S.%6fZ")
-        .to_string();
+    let now = clock.now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string();
     let spec =
         json!({"holderIdentity": name, "leaseDurationSeconds": DURATION_SECONDS, "renewTime": now});
-    let read = shared
-        .client
+    let read = client
         .json(Method::GET, format!("{collection}/{name}"), None)
         .await;
     let mut lease: Value = match read {
         Ok(lease) => lease,
         Err(error) if error.is_not_found() => {
+            let owner = |uid| json!({"apiVersion": "v1", "kind": "Node", "name": name, "uid": uid});
+            let owners: Vec<Value> = uid.map(owner).into_iter().collect();
             let lease = json!({
                 "apiVersion": "coordination.k8s.io/v1",
                 "kind": "Lease",
                 "metadata": {
                     "name": name,
                     "namespace": NAMESPACE,
-                    "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": name, "uid": uid}],
+                    "ownerReferences": owners,
                 },
                 "spec": spec,
             });
-            return shared
-                .client
+            return client
                 .json(Method::POST, collection, Some(&lease))
                 .await
                 .map(drop);
@@ -70,8 +73,7 @@ async fn once(shared: &Shared, uid: &str) -> Result<(), Error> {
         Err(error) => return Err(error),
     };
     lease["spec"] = spec;
-    shared
-        .client
+    client
         .json(Method::PUT, format!("{collection}/{name}"), Some(&lease))
         .await
         .map(drop)

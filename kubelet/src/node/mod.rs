@@ -2,7 +2,7 @@
 
 mod capacity;
 mod keeper;
-mod lease;
+pub(crate) mod lease;
 mod status;
 
 pub use capacity::Capacity;

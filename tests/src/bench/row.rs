@@ -184,6 +184,12 @@ pub const ROWS: &[Row] = &[
         Some(10_000.0),
     ),
     row(
+        "rollout-1k",
+        "a Deployment of 1,000 pods on 100 simulated nodes to all available",
+        Ms,
+        None,
+    ),
+    row(
         "cpu-create",
         "processor time of the server for one create",
         Us,

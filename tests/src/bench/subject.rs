@@ -83,6 +83,14 @@ impl ApiServer {
         Self::ours(server.relaunch(&[])?, begun).await
     }
 
+    /// A kubeconfig of a member of `system:masters`.
+    pub fn admin(&self) -> &Path {
+        match &self.running {
+            Running::Gantry(server) => &server.admin,
+            Running::Upstream(upstream) => &upstream.admin,
+        }
+    }
+
     /// A kubeconfig of upstream's scheduler or of ours.
     pub fn scheduler_kubeconfig(&self) -> io::Result<PathBuf> {
         match &self.running {

@@ -3,6 +3,7 @@
 mod ledger;
 mod node;
 mod requests;
+mod rollout;
 mod scheduling;
 mod start;
 mod stored;
@@ -25,6 +26,10 @@ pub struct Size {
     pub pods: usize,
     /// Pods that are scheduled.
     pub scheduled: usize,
+    /// Simulated nodes of a rollout.
+    pub nodes: usize,
+    /// And its pods.
+    pub replicas: usize,
     /// Pods that are started one after the other.
     pub started: usize,
     /// Seconds of rest before and while what is idle is measured.
@@ -39,6 +44,8 @@ impl Size {
         updates: 10_000,
         pods: 100_000,
         scheduled: 50_000,
+        nodes: 100,
+        replicas: 1_000,
         started: 50,
         idle: 60.0,
     };
@@ -49,6 +56,8 @@ impl Size {
         updates: 1_000,
         pods: 10_000,
         scheduled: 10_000,
+        nodes: 100,
+        replicas: 1_000,
         started: 10,
         idle: 5.0,
     };
@@ -85,6 +94,10 @@ pub const STAGES: &[Stage] = &[
         compares: true,
     },
     Stage {
+        name: "rollout",
+        compares: true,
+    },
+    Stage {
         name: "ledger",
         compares: false,
     },
@@ -103,6 +116,7 @@ pub async fn run(
         "stored" => stored::run(subject, size, figures).await,
         "node" => node::run(size, figures).await,
         "scheduling" => scheduling::run(subject, size, figures).await,
+        "rollout" => rollout::run(subject, size, figures).await,
         "ledger" => ledger::run(size, figures).await,
         other => Err(io::Error::other(format!("there is no stage {other}"))),
     }

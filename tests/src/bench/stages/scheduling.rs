@@ -55,7 +55,11 @@ async fn fill(target: &Target, nodes: usize, pods: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn start_scheduler(subject: Subject, server: &ApiServer, directory: &Path) -> io::Result<Process> {
+pub(super) fn start_scheduler(
+    subject: Subject,
+    server: &ApiServer,
+    directory: &Path,
+) -> io::Result<Process> {
     let kubeconfig = server.scheduler_kubeconfig()?;
     match subject {
         Subject::Gantry => {
