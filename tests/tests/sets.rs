@@ -6,9 +6,9 @@
 #[path = "controllers/cluster.rs"]
 mod cluster;
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
-use e2e::wait;
+use e2e::{cluster::binary, wait};
 use serde_json::{Value, json};
 
 use cluster::{Cluster, LIMIT};
@@ -52,6 +52,19 @@ fn say(cluster: &Cluster, pod: &str, phase: &str, ready: bool) {
             status.to_string().replace(' ', "")
         ))
         .unwrap();
+}
+
+/// What our command line says.
+fn ctl(cluster: &Cluster, line: &str) -> String {
+    let output = Command::new(binary("ctl"))
+        .env("KUBECONFIG", &cluster.upstream.admin)
+        .args(line.split(' '))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{line}: {said}{error}");
+    said
 }
 
 /// That something stays as it is can only be seen by waiting.
@@ -212,10 +225,14 @@ fn a_partition_holds_an_update_back_and_a_rollback_goes_back() {
         }
     });
 
-    // Back, and an update that breaks half way: what is left of it is undone by going back again.
-    cluster
-        .kubectl("rollout undo statefulset/web -n shop")
-        .unwrap();
+    // Back, by the name of a revision and by none.
+    let history = ctl(&cluster, "rollout history -n shop statefulset/web");
+    assert!(
+        history.contains("\n1 ") && history.contains("\n2 "),
+        "{history}"
+    );
+    let undone = ctl(&cluster, "rollout undo -n shop statefulset/web");
+    assert_eq!(undone, "statefulset.apps/web rolled back to revision 1\n");
     cluster.prints(IMAGES, "one one one");
     cluster.prints(
         "get controllerrevisions -n shop -o jsonpath={.items[*].data.spec.template.spec.containers[*].image} --sort-by=.revision",
@@ -423,9 +440,15 @@ fn each_node_has_one_daemon_pod_unless_it_is_tainted() {
     });
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(cluster.kubectl(IMAGES).unwrap().matches("two").count(), 2);
-    cluster
-        .kubectl("rollout undo daemonset/log -n shop")
-        .unwrap();
+    let undone = ctl(
+        &cluster,
+        "rollout undo -n shop daemonset/log --to-revision=2",
+    );
+    assert_eq!(undone, "daemonset.apps/log rolled back to revision 2\n");
+    ctl(
+        &cluster,
+        "rollout status -n shop daemonset/log --timeout=90s",
+    );
     cluster.prints(IMAGES, "two two two");
     cluster.prints(
         "get controllerrevisions -n shop -o jsonpath={.items[*].revision} --sort-by=.revision",

@@ -143,7 +143,8 @@ impl<'a> Work<'a> {
         Places { wanted, surplus }
     }
 
-    /// Makes steps until one fails or has to be tried again; also says how many pods were given up for the update. Where the
+    /// Makes steps until one fails or has to be tried again; also says how many pods of the current revision were given up for
+    /// the update. Where the
     /// order does not matter, pods are created in batches of 1, 2, 4 …
     async fn make_all(
         &self,
@@ -172,7 +173,12 @@ impl<'a> Work<'a> {
         }
         for step in steps.iter().filter(|step| !is_create(step)) {
             match self.make(*step, places, current, update).await {
-                Ok(Made::Done) => given_up += i32::from(matches!(step, Step::Update(_))),
+                Ok(Made::Done) => {
+                    // One of yet another revision was not counted as current.
+                    let given = matches!(step, Step::Update(at)
+                        if places.wanted.get(*at).copied().flatten().is_some_and(|p| is_of(p, current.key.name())));
+                    given_up += i32::from(given);
+                }
                 Ok(again) => outcome = again,
                 Err(error) => return (given_up, Err(error)),
             }
