@@ -1,19 +1,25 @@
 //! The controllers: each brings one kind of thing from what is to what should be. One file or folder a controller; they
-//! know nothing of each other, nor of how the API server stores anything. [`run()`] runs those that are asked for, on one set
-//! of informers, alone or by leader election.
+//! know nothing of each other, nor of how the API server stores anything. What several of them need is in `object`, `pods`,
+//! `history` and `written`. [`run()`] runs those that are asked for, on one set of informers, alone or by leader election.
 
+pub mod daemonset;
 pub mod deployment;
 mod discovery;
+pub mod disruption;
 pub mod garbage;
+mod history;
 pub mod namespace;
 pub mod node;
 mod object;
 pub mod pod_gc;
+mod pods;
 pub mod protection;
 pub mod replicaset;
 pub mod role_aggregation;
 pub mod root_ca;
 mod run;
 pub mod service_account;
+pub mod statefulset;
+mod written;
 
 pub use run::{Config, LeaderElection, NAMES, RunError, Selection, SelectionError, run};

@@ -12,7 +12,9 @@ use runtime::{
 };
 
 use crate::{
+    daemonset::DaemonSets,
     deployment::Deployments,
+    disruption::{Disruption, StaleDisruptions},
     garbage::GarbageCollector,
     namespace::Namespaces,
     node::{
@@ -25,12 +27,15 @@ use crate::{
     role_aggregation::RoleAggregation,
     root_ca::RootCa,
     service_account::ServiceAccounts,
+    statefulset::StatefulSets,
 };
 
 /// The names of all controllers, as `--controllers` takes them: upstream's.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 16] = [
     ClaimProtection::NAME,
+    DaemonSets::NAME,
     Deployments::NAME,
+    Disruption::NAME,
     GarbageCollector::NAME,
     Namespaces::NAME,
     NodeLifecycle::NAME,
@@ -40,6 +45,7 @@ pub const NAMES: [&str; 13] = [
     RoleAggregation::NAME,
     RootCa::NAME,
     ServiceAccounts::NAME,
+    StatefulSets::NAME,
     TaintEviction::NAME,
     VolumeProtection::NAME,
 ];
@@ -212,6 +218,10 @@ async fn work(config: Config, client: Client, stop: CancellationToken) {
     starting.add(|i| Some(ClaimProtection::new(i)));
     starting.add(|i| Some(VolumeProtection::new(i)));
     starting.add(|i| Some(RoleAggregation::new(i)));
+    starting.add(|i| Some(StatefulSets::new(i)));
+    starting.add(|i| Some(DaemonSets::new(i)));
+    starting.add(|i| Some(Disruption::new(i)));
+    starting.add(|i| Some(StaleDisruptions::new(i)));
     starting.add(|i| config.root_ca.clone().map(|ca| RootCa::new(i, ca)));
     let running = starting.running;
     // Only now, so that each resource is listed once for all of them.

@@ -47,6 +47,30 @@ fn pattern(message: &str, pattern: &str, examples: &[&str]) -> String {
     out
 }
 
+/// A reason of a condition.
+pub(super) fn condition_reason(text: &str) -> Messages {
+    let word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+    let bytes = text.as_bytes();
+    let valid = bytes.first().is_some_and(u8::is_ascii_alphabetic)
+        && bytes.last().is_some_and(word)
+        && bytes.iter().all(|b| word(b) || matches!(b, b',' | b':'));
+    if valid {
+        return Vec::new();
+    }
+    vec![pattern(
+        "a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric characters or \
+         '_,:', and must end with an alphanumeric character or '_'",
+        "[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?",
+        &[
+            "my_name",
+            "MY_NAME",
+            "MyName",
+            "ReasonA,ReasonB",
+            "ReasonA:ReasonB",
+        ],
+    )]
+}
+
 /// RFC 1123 label.
 pub(super) fn dns_label(text: &str) -> Messages {
     let mut out = Vec::new();

@@ -6,9 +6,11 @@
 //!
 //! Rules know nothing of other objects, of who asks, or of the cluster. Facts: upstream's `pkg/apis/*/validation`.
 
+mod budget;
 mod check;
 mod claim;
 mod config;
+mod daemon_set;
 mod event;
 mod format;
 mod meta;
@@ -20,6 +22,7 @@ mod pod;
 mod rbac;
 mod service;
 mod small;
+mod stateful_set;
 mod workload;
 
 pub use config::SIZE_MAX;
@@ -27,7 +30,7 @@ pub use meta::ANNOTATIONS_MAX;
 pub use small::binding;
 pub use workload::scale;
 
-use crate::apps::v1::{Deployment, ReplicaSet};
+use crate::apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use crate::coordination::v1::Lease;
 use crate::core::v1::{
     ConfigMap, Event, Namespace, Node, PersistentVolumeClaim, Pod, PodTemplate,
@@ -36,6 +39,7 @@ use crate::core::v1::{
 use crate::events::v1::Event as EventsEvent;
 use crate::field::{Error, ErrorList, Path};
 use crate::kinds::Resource;
+use crate::policy::v1::PodDisruptionBudget;
 use crate::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use crate::scheduling::v1::PriorityClass;
 use crate::schema::TypeId;
@@ -140,6 +144,29 @@ const RULES: &[Rules] = &[
         workload::replication_controller_update,
         "status" => |errors, new, _| workload::replication_controller_status(errors, new)
     ),
+    rules!(
+        StatefulSet,
+        stateful_set::create,
+        stateful_set::update,
+        "status" => stateful_set::status
+    ),
+    rules!(
+        DaemonSet,
+        daemon_set::create,
+        daemon_set::update,
+        "status" => daemon_set::status
+    ),
+    rules!(
+        ControllerRevision,
+        daemon_set::revision,
+        daemon_set::revision_update
+    ),
+    rules!(
+        PodDisruptionBudget,
+        budget::check,
+        |errors, new, _| budget::check(errors, new),
+        "status" => |errors, new, _| budget::status(errors, new)
+    ),
     rules!(Role, rbac::role, |errors, new, _| rbac::role(errors, new)),
     rules!(ClusterRole, rbac::cluster_role, |errors, new, _| {
         rbac::cluster_role(errors, new)
@@ -193,9 +220,6 @@ pub const UNCHECKED: &[(&str, &str)] = &[
     ),
     ("apiextensions.k8s.io", "customresourcedefinitions"),
     ("apiregistration.k8s.io", "apiservices"),
-    ("apps", "controllerrevisions"),
-    ("apps", "daemonsets"),
-    ("apps", "statefulsets"),
     ("autoscaling", "horizontalpodautoscalers"),
     ("batch", "cronjobs"),
     ("batch", "jobs"),
@@ -214,7 +238,6 @@ pub const UNCHECKED: &[(&str, &str)] = &[
     ("networking.k8s.io", "networkpolicies"),
     ("networking.k8s.io", "servicecidrs"),
     ("node.k8s.io", "runtimeclasses"),
-    ("policy", "poddisruptionbudgets"),
     ("resource.k8s.io", "deviceclasses"),
     ("resource.k8s.io", "devicetaintrules"),
     ("resource.k8s.io", "resourceclaims"),

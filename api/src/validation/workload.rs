@@ -10,9 +10,9 @@ use crate::meta::v1::LabelSelector;
 use crate::view::View;
 use crate::{IntOrString, Tree};
 
-const SPEC: Path<'static> = Path::new("spec");
+pub(super) const SPEC: Path<'static> = Path::new("spec");
 const STATUS: Path<'static> = Path::new("status");
-const MORE_THAN_REPLICAS: &str = "cannot be greater than status.replicas";
+pub(super) const MORE_THAN_REPLICAS: &str = "cannot be greater than status.replicas";
 const MORE_THAN_READY: &str = "cannot be greater than readyReplicas";
 
 /// A workload's selector, and its template which the selector must select. `empty` is said of a selector that selects all.
@@ -55,7 +55,7 @@ fn selector_and_template(
     true
 }
 
-fn unselected(errors: &mut ErrorList, template: PodTemplateSpec<'_>) {
+pub(super) fn unselected(errors: &mut ErrorList, template: PodTemplateSpec<'_>) {
     errors.push(Error::invalid(
         &SPEC.child("template.metadata.labels"),
         shown(template.metadata().labels().node()),
@@ -63,12 +63,12 @@ fn unselected(errors: &mut ErrorList, template: PodTemplateSpec<'_>) {
     ));
 }
 
-fn pods(errors: &mut ErrorList, template: PodTemplateSpec<'_>) {
+pub(super) fn pods(errors: &mut ErrorList, template: PodTemplateSpec<'_>) {
     pod::template(errors, &SPEC.child("template"), template);
 }
 
 /// Pods of a workload that keeps them running.
-fn always_running(errors: &mut ErrorList, template: PodTemplateSpec<'_>, kind: &str) {
+pub(super) fn always_running(errors: &mut ErrorList, template: PodTemplateSpec<'_>, kind: &str) {
     let policy = template.spec().restart_policy();
     if policy != "Always" {
         errors.push(Error::not_supported(
@@ -171,7 +171,7 @@ fn rolling_update(errors: &mut ErrorList, path: &Path<'_>, rolling: RollingUpdat
     at_most_all(errors, &place, &unavailable);
 }
 
-fn json(value: &IntOrString) -> BadValue {
+pub(super) fn json(value: &IntOrString) -> BadValue {
     BadValue::Json(match value {
         IntOrString::Int(number) => number.to_string(),
         IntOrString::String(text) => quote(text),
@@ -179,7 +179,7 @@ fn json(value: &IntOrString) -> BadValue {
 }
 
 /// The number, or the percentage; 0 of what is neither.
-fn amount(value: &IntOrString) -> i64 {
+pub(super) fn amount(value: &IntOrString) -> i64 {
     match value {
         IntOrString::Int(number) => i64::from(*number),
         IntOrString::String(text) => format::as_percent(text)
@@ -208,7 +208,7 @@ pub(super) fn at_most_all(errors: &mut ErrorList, path: &Path<'_>, value: &IntOr
     }
 }
 
-fn selector_stays(
+pub(super) fn selector_stays(
     errors: &mut ErrorList,
     new: Option<LabelSelector<'_>>,
     old: Option<LabelSelector<'_>>,
@@ -228,14 +228,14 @@ pub(super) fn deployment_update(errors: &mut ErrorList, new: Deployment<'_>, old
 }
 
 /// Numbers of a status: none is negative.
-fn counts(errors: &mut ErrorList, counts: &[(&str, i64)]) {
+pub(super) fn counts(errors: &mut ErrorList, counts: &[(&str, i64)]) {
     for (field, count) in counts {
         not_negative(errors, &STATUS.child(field), *count);
     }
 }
 
 /// Numbers that must not be more than another.
-fn at_most(errors: &mut ErrorList, field: &str, count: i32, most: i32, why: &str) {
+pub(super) fn at_most(errors: &mut ErrorList, field: &str, count: i32, most: i32, why: &str) {
     if count > most {
         errors.push(Error::invalid(&STATUS.child(field), count, why));
     }
@@ -292,7 +292,7 @@ pub(super) fn deployment_status(errors: &mut ErrorList, new: Deployment<'_>, old
     );
 }
 
-fn collisions(errors: &mut ErrorList, new: Option<i32>, old: Option<i32>) {
+pub(super) fn collisions(errors: &mut ErrorList, new: Option<i32>, old: Option<i32>) {
     if old.is_some_and(|old| new.is_none_or(|new| new < old)) {
         errors.push(Error::invalid(
             &STATUS.child("collisionCount"),

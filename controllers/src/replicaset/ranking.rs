@@ -76,6 +76,9 @@ mod tests {
             restarts: (0, 0),
             tolerations: Vec::new(),
             disruption_target: false,
+            disruption: None,
+            claims: Vec::new(),
+            wanted_node: None,
         };
         change(&mut value);
         Arc::new(Object {

@@ -1,4 +1,4 @@
-//! A Deployment's revisions, which are its ReplicaSets.
+//! A workload's revisions: a Deployment's are its ReplicaSets, those of the others ControllerRevisions.
 
 use serde_json::Value;
 
@@ -18,26 +18,50 @@ const HASH: &str = "pod-template-hash";
 pub struct Revision {
     /// Its number.
     pub number: i64,
-    /// Its ReplicaSet.
-    pub replica_set: Value,
+    /// The pod template, without what the controller adds.
+    pub template: Value,
+    cause: Option<String>,
 }
 
 impl Revision {
-    /// The pod template, without the label that the controller adds.
-    pub fn template(&self) -> Value {
-        let mut template = self.replica_set["spec"]["template"].clone();
+    /// That of a Deployment's ReplicaSet.
+    fn of_replica_set(mut set: Value) -> Option<Revision> {
+        let number = set["metadata"]["annotations"][REVISION]
+            .as_str()?
+            .parse()
+            .ok()?;
+        let mut template = set["spec"]["template"].take();
         if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
             labels.remove(HASH);
         }
-        template
+        Some(Revision {
+            number,
+            template,
+            cause: cause(&set),
+        })
+    }
+
+    /// That of a ControllerRevision: what it holds is a patch of the template.
+    fn of_controller_revision(mut revision: Value) -> Option<Revision> {
+        let number = revision["revision"].as_i64()?;
+        let mut template = revision.pointer_mut("/data/spec/template")?.take();
+        template.as_object_mut()?.remove("$patch");
+        Some(Revision {
+            number,
+            template,
+            cause: cause(&revision),
+        })
     }
 
     /// Why it was made.
     pub fn change_cause(&self) -> &str {
-        self.replica_set["metadata"]["annotations"][CHANGE_CAUSE]
-            .as_str()
-            .unwrap_or("<none>")
+        self.cause.as_deref().unwrap_or("<none>")
     }
+}
+
+fn cause(object: &Value) -> Option<String> {
+    let cause = object["metadata"]["annotations"][CHANGE_CAUSE].as_str();
+    cause.map(str::to_owned)
 }
 
 /// Renders a label selector object as the API takes it in a query.
@@ -77,40 +101,37 @@ pub fn selector(object: &Value) -> Result<String> {
     Ok(parts.join(","))
 }
 
-/// The revisions of a Deployment, oldest first.
-pub async fn of_deployment(cluster: &Cluster, deployment: &Value) -> Result<Vec<Revision>> {
-    let selector = selector(&deployment["spec"]["selector"])?;
-    let namespace = targets::namespace(deployment);
+/// The revisions of a workload, oldest first. Of a Deployment, or else of a kind with ControllerRevisions.
+pub async fn of(cluster: &Cluster, workload: &Value, is_deployment: bool) -> Result<Vec<Revision>> {
+    let selector = selector(&workload["spec"]["selector"])?;
+    let namespace = targets::namespace(workload);
+    let resource = if is_deployment {
+        "replicasets"
+    } else {
+        "controllerrevisions"
+    };
     let path = format!(
-        "/apis/apps/v1/namespaces/{namespace}/replicasets{}",
+        "/apis/apps/v1/namespaces/{namespace}/{resource}{}",
         query(&[("labelSelector", &selector)])
     );
     let mut list = cluster.get(&path).await?;
     let Value::Array(items) = list["items"].take() else {
         return Ok(Vec::new());
     };
-    let uid = &deployment["metadata"]["uid"];
-    let owned = |set: &Value| {
-        set["metadata"]["ownerReferences"]
+    let uid = &workload["metadata"]["uid"];
+    let owned = |object: &Value| {
+        object["metadata"]["ownerReferences"]
             .as_array()
             .into_iter()
             .flatten()
             .any(|owner| owner["controller"] == true && &owner["uid"] == uid)
     };
-    let mut revisions: Vec<Revision> = items
-        .into_iter()
-        .filter(owned)
-        .filter_map(|replica_set| {
-            let number = replica_set["metadata"]["annotations"][REVISION]
-                .as_str()?
-                .parse()
-                .ok()?;
-            Some(Revision {
-                number,
-                replica_set,
-            })
-        })
-        .collect();
+    let read = if is_deployment {
+        Revision::of_replica_set
+    } else {
+        Revision::of_controller_revision
+    };
+    let mut revisions: Vec<Revision> = items.into_iter().filter(owned).filter_map(read).collect();
     revisions.sort_by_key(|revision| revision.number);
     Ok(revisions)
 }
@@ -147,7 +168,8 @@ mod tests {
     fn revision(number: i64) -> Revision {
         Revision {
             number,
-            replica_set: json!({"spec": {"template": {"metadata": {"labels": {"app": "web", "pod-template-hash": "x"}}}}}),
+            template: json!({}),
+            cause: None,
         }
     }
 
@@ -161,11 +183,25 @@ mod tests {
     }
 
     #[test]
-    fn the_controllers_label_is_no_part_of_a_revision() {
-        assert_eq!(
-            revision(1).template(),
-            json!({"metadata": {"labels": {"app": "web"}}})
-        );
+    fn what_the_controllers_add_is_no_part_of_a_revision() {
+        let template = json!({"metadata": {"labels": {"app": "web"}}});
+        let set = Revision::of_replica_set(json!({
+            "metadata": {"annotations": {REVISION: "7"}},
+            "spec": {"template": {"metadata": {"labels": {"app": "web", "pod-template-hash": "x"}}}},
+        }));
+        let set = set.unwrap();
+        assert_eq!((set.number, &set.template), (7, &template));
+        assert_eq!(set.change_cause(), "<none>");
+        let revision = Revision::of_controller_revision(json!({
+            "metadata": {"annotations": {CHANGE_CAUSE: "why"}},
+            "data": {"spec": {"template": {"$patch": "replace", "metadata": {"labels": {"app": "web"}}}}},
+            "revision": 3,
+        }));
+        let revision = revision.unwrap();
+        assert_eq!((revision.number, &revision.template), (3, &template));
+        assert_eq!(revision.change_cause(), "why");
+        let other = json!({"data": {"anything": 1}, "revision": 3});
+        assert!(Revision::of_controller_revision(other).is_none());
     }
 
     #[test]

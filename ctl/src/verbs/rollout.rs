@@ -211,23 +211,20 @@ fn say(progress: Progress, said: &mut String, out: &mut dyn Write) -> Result<boo
     Ok(done)
 }
 
-/// A Deployment and its revisions; the other workloads keep theirs in ControllerRevisions, which are not read here.
+/// A workload and its revisions.
 async fn revisions(
     words: &[String],
     resources: &Resources,
     cluster: &Cluster,
 ) -> Result<(Resource, String, Value, Vec<Revision>)> {
     let (resource, name) = targets::parse_one(resources, words)?;
-    if resource.qualified() != "deployments.apps" {
-        return Err(Error::Usage(format!(
-            "revisions of {} are not supported here: use kubectl rollout",
-            resource.qualified()
-        )));
-    }
+    // Whatever rolls out has revisions.
+    judge(&resource)?;
     let object = cluster
         .get(&resource.object_path(&cluster.namespace, &name))
         .await?;
-    let revisions = history::of_deployment(cluster, &object).await?;
+    let is_deployment = resource.qualified() == "deployments.apps";
+    let revisions = history::of(cluster, &object, is_deployment).await?;
     Ok((resource, name, object, revisions))
 }
 
@@ -245,8 +242,8 @@ async fn undo(
         )));
     }
     let revision = history::target(&all, args.to_revision)?;
-    let template = revision.template();
-    if object["spec"]["template"] == template {
+    let template = &revision.template;
+    if object["spec"]["template"] == *template {
         writeln!(
             out,
             "{} skipped rollback (current template already matches revision {})",
@@ -296,7 +293,7 @@ async fn show_history(
             resource.object(&name),
             revision.number
         )?;
-        return output::yaml(out, &revision.template());
+        return output::yaml(out, &revision.template);
     }
     writeln!(out, "{}", resource.object(&name))?;
     let mut table = Table::new(&["REVISION", "CHANGE-CAUSE"]);
