@@ -6,6 +6,7 @@
 //!
 //! Rules know nothing of other objects, of who asks, or of the cluster. Facts: upstream's `pkg/apis/*/validation`.
 
+mod batch;
 mod check;
 mod claim;
 mod config;
@@ -28,6 +29,7 @@ pub use small::binding;
 pub use workload::scale;
 
 use crate::apps::v1::{Deployment, ReplicaSet};
+use crate::batch::v1::{CronJob, Job};
 use crate::coordination::v1::Lease;
 use crate::core::v1::{
     ConfigMap, Event, Namespace, Node, PersistentVolumeClaim, Pod, PodTemplate,
@@ -140,6 +142,8 @@ const RULES: &[Rules] = &[
         workload::replication_controller_update,
         "status" => |errors, new, _| workload::replication_controller_status(errors, new)
     ),
+    rules!(Job, batch::job, batch::job_update, "status" => batch::job_status),
+    rules!(CronJob, batch::cron_job, batch::cron_job_update),
     rules!(Role, rbac::role, |errors, new, _| rbac::role(errors, new)),
     rules!(ClusterRole, rbac::cluster_role, |errors, new, _| {
         rbac::cluster_role(errors, new)
@@ -197,8 +201,6 @@ pub const UNCHECKED: &[(&str, &str)] = &[
     ("apps", "daemonsets"),
     ("apps", "statefulsets"),
     ("autoscaling", "horizontalpodautoscalers"),
-    ("batch", "cronjobs"),
-    ("batch", "jobs"),
     ("certificates.k8s.io", "certificatesigningrequests"),
     ("certificates.k8s.io", "clustertrustbundles"),
     ("certificates.k8s.io", "podcertificaterequests"),
