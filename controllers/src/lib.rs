@@ -2,18 +2,25 @@
 //! know nothing of each other, nor of how the API server stores anything. [`run()`] runs those that are asked for, on one set
 //! of informers, alone or by leader election.
 
+pub mod cronjob;
 pub mod deployment;
 mod discovery;
 pub mod garbage;
+pub mod job;
 pub mod namespace;
 pub mod node;
 mod object;
 pub mod pod_gc;
+mod pods;
 pub mod protection;
 pub mod replicaset;
 pub mod role_aggregation;
 pub mod root_ca;
 mod run;
 pub mod service_account;
+pub mod ttl_after_finished;
+mod written;
 
-pub use run::{Config, LeaderElection, NAMES, RunError, Selection, SelectionError, run};
+pub use run::{
+    Config, LeaderElection, NAMES, RunError, Selection, SelectionError, local_time_zone, run,
+};

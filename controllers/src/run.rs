@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use futures::future::{BoxFuture, join_all};
+use jiff::tz::TimeZone;
 use runtime::{
     BackoffPolicy, CancellationToken, Client, Context, Controller, Informers, Key, Queue, Random,
     SharedClock, controller,
@@ -12,8 +13,10 @@ use runtime::{
 };
 
 use crate::{
+    cronjob::CronJobs,
     deployment::Deployments,
     garbage::GarbageCollector,
+    job::{Jobs, OrphanPods},
     namespace::Namespaces,
     node::{
         eviction::TaintEviction,
@@ -25,13 +28,16 @@ use crate::{
     role_aggregation::RoleAggregation,
     root_ca::RootCa,
     service_account::ServiceAccounts,
+    ttl_after_finished::TtlAfterFinished,
 };
 
 /// The names of all controllers, as `--controllers` takes them: upstream's.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 16] = [
     ClaimProtection::NAME,
+    CronJobs::NAME,
     Deployments::NAME,
     GarbageCollector::NAME,
+    Jobs::NAME,
     Namespaces::NAME,
     NodeLifecycle::NAME,
     PodGc::NAME,
@@ -41,6 +47,7 @@ pub const NAMES: [&str; 13] = [
     RootCa::NAME,
     ServiceAccounts::NAME,
     TaintEviction::NAME,
+    TtlAfterFinished::NAME,
     VolumeProtection::NAME,
 ];
 
@@ -115,6 +122,8 @@ pub struct Config {
     pub controllers: Selection,
     /// The wall clock.
     pub clock: SharedClock,
+    /// Where schedules of CronJobs are read that name no time zone.
+    pub time_zone: TimeZone,
     /// Randomness.
     pub random: Random,
     /// The certificates by which pods know the API server (PEM); without them the root CA is not published.
@@ -132,11 +141,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// Upstream's defaults, without leader election.
+    /// Upstream's defaults, without leader election, in UTC.
     pub fn new(clock: SharedClock, random: Random) -> Self {
         Config {
             controllers: Selection::default(),
             clock,
+            time_zone: TimeZone::UTC,
             random,
             root_ca: None,
             lifecycle: LifecycleConfig::default(),
@@ -146,6 +156,11 @@ impl Config {
             without_expectations: false,
         }
     }
+}
+
+/// The zone that this machine's clock shows; UTC where that is not known.
+pub fn local_time_zone() -> TimeZone {
+    TimeZone::try_system().unwrap_or(TimeZone::UTC)
 }
 
 /// Why the controllers ended before they were told to.
@@ -203,6 +218,11 @@ async fn work(config: Config, client: Client, stop: CancellationToken) {
     let waits = !config.without_expectations;
     starting.add(|i| Some(ReplicaSets::new(i, waits)));
     starting.add(|i| Some(ReplicationControllers::new(i, waits)));
+    starting.add(|i| Some(Jobs::new(i)));
+    starting.add(|i| Some(OrphanPods::new(i)));
+    starting.add(|i| Some(TtlAfterFinished::new(i)));
+    let (clock, here) = (config.clock.clone(), config.time_zone.clone());
+    starting.add(|i| Some(CronJobs::new(i, clock, here)));
     starting.add(|_| Some(GarbageCollector::default()));
     starting.add(|i| Some(Namespaces::new(i)));
     starting.add(|i| Some(NodeLifecycle::new(i, config.lifecycle)));
@@ -278,11 +298,11 @@ mod tests {
             parse("-namespace-controller").expect("known").0.is_empty(),
             "nothing was named as on"
         );
-        let unknown = parse("*,job-controller").expect_err("not ours");
+        let unknown = parse("*,cloud-node-controller").expect_err("not ours");
         assert!(
             unknown
                 .to_string()
-                .starts_with("\"job-controller\" is not in the list of known controllers: ")
+                .starts_with("\"cloud-node-controller\" is not in the list of known controllers: ")
         );
     }
 }

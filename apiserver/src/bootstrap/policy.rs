@@ -15,10 +15,12 @@ const CONTROLLERS: &str = "system:kube-controller-manager";
 const CONTROLLER_ROLE: &str = "system:controller:";
 /// Upstream's controller manager is a service account of its own for each controller; ours is one user, who has the roles of
 /// those that it runs.
-const OUR_CONTROLLERS: [&str; 12] = [
+const OUR_CONTROLLERS: [&str; 15] = [
     "clusterrole-aggregation-controller",
+    "cronjob-controller",
     "deployment-controller",
     "generic-garbage-collector",
+    "job-controller",
     "namespace-controller",
     "node-controller",
     "pod-garbage-collector",
@@ -28,6 +30,7 @@ const OUR_CONTROLLERS: [&str; 12] = [
     "replication-controller",
     "root-ca-cert-publisher",
     "service-account-controller",
+    "ttl-after-finished-controller",
 ];
 
 pub(super) fn seeds() -> Vec<Seed> {

@@ -9,7 +9,6 @@ mod model;
 mod revision;
 mod status;
 mod write;
-mod written;
 
 use std::{cmp::Reverse, sync::Arc};
 
@@ -24,13 +23,15 @@ use runtime::{
 use self::{
     arithmetic::{Share, Size},
     model::{Deployment, Status, Strategy},
-    written::Written,
 };
-use crate::object::{
-    condition,
-    owner::Owner,
-    pod::{self, ORPHANS, Pod},
-    replica_set::{self, ReplicaSet},
+use crate::{
+    object::{
+        condition,
+        owner::Owner,
+        pod::{self, ORPHANS, Pod},
+        replica_set::{self, ReplicaSet},
+    },
+    written::Written,
 };
 
 type Set = Arc<Object<ReplicaSet>>;

@@ -160,13 +160,7 @@ impl Rollout<'_> {
             metadata.annotations_mut().insert(key, value);
         }
         let owner = Owner::controller(self.controller.deployments.resource(), &self.deployment);
-        let mut reference = metadata.push_owner_references();
-        reference.set_api_version(&owner.api_version);
-        reference.set_kind(&owner.kind);
-        reference.set_name(&owner.name);
-        reference.set_uid(&owner.uid);
-        reference.set_controller(true);
-        reference.set_block_owner_deletion(true);
+        owner.write(metadata.push_owner_references());
         let mut spec = set.spec_mut();
         spec.set_replicas(replicas);
         spec.set_min_ready_seconds(d.min_ready_seconds);

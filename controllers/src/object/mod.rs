@@ -2,6 +2,7 @@
 //! does about them.
 
 pub mod condition;
+pub mod job;
 pub mod namespace;
 pub mod node;
 pub mod owner;
@@ -9,6 +10,7 @@ pub mod pod;
 pub mod replica_set;
 pub mod selector;
 pub mod template;
+pub mod work;
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! Owner references.
 
-use api::meta::v1::{ObjectMeta, OwnerReference};
+use api::meta::v1::{ObjectMeta, OwnerReference, OwnerReferenceMut};
 use runtime::{Key, Object, Resource};
 use serde_json::{Value, json};
 
@@ -82,6 +82,20 @@ impl Owner {
             value["blockOwnerDeletion"] = json!(true);
         }
         value
+    }
+
+    /// Fills in a reference to this owner.
+    pub fn write(&self, mut reference: OwnerReferenceMut<'_>) {
+        reference.set_api_version(&self.api_version);
+        reference.set_kind(&self.kind);
+        reference.set_name(&self.name);
+        reference.set_uid(&self.uid);
+        if self.controller {
+            reference.set_controller(true);
+        }
+        if self.blocks_deletion {
+            reference.set_block_owner_deletion(true);
+        }
     }
 
     /// The patch by which an orphan gets this owner. The uid in it makes sure that it is still the same object.

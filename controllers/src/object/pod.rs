@@ -4,7 +4,7 @@ use api::{core::v1::Pod as View, tree::Tree};
 use jiff::{SignedDuration, Timestamp};
 use runtime::{Change, Key, Object, Projection};
 
-use super::{Texts, owner::Owner, texts, timestamp};
+use super::{Texts, owner::Owner, texts, timestamp, work::Work};
 
 /// The index of pods by the uid of the owner that manages them; of those without one by [`ORPHANS`].
 pub const BY_OWNER: &str = "owner";
@@ -70,6 +70,8 @@ pub struct Pod {
     pub tolerations: Vec<Toleration>,
     /// The `DisruptionTarget` condition is true.
     pub disruption_target: bool,
+    /// What a Job wants to know: only of pods that are a Job's, or may become one's.
+    pub work: Option<Box<Work>>,
 }
 
 impl Projection for Pod {
@@ -135,6 +137,7 @@ impl Projection for Pod {
                 })
                 .collect(),
             disruption_target: condition("DisruptionTarget").is_some(),
+            work: Work::read(pod),
         }
     }
 }
