@@ -26,7 +26,7 @@ pub mod view;
 pub mod warnings;
 
 pub use duration::Duration;
-pub use int_or_string::IntOrString;
+pub use int_or_string::{IntOrString, NotPercentage};
 pub use quantity::Quantity;
 pub use schema::{FieldId, Schema, SchemaRef, TypeId};
 pub use time::{MicroTime, Time};

@@ -1,11 +1,14 @@
 //! The controllers: each brings one kind of thing from what is to what should be. One file or folder a controller; they
-//! know nothing of each other, nor of how the API server stores anything. [`run()`] runs those that are asked for, on one set
-//! of informers, alone or by leader election.
+//! know nothing of each other, nor of how the API server stores anything. What several of them need is in `object`, `pods`,
+//! `history` and `written`. [`run()`] runs those that are asked for, on one set of informers, alone or by leader election.
 
 pub mod cronjob;
+pub mod daemonset;
 pub mod deployment;
 mod discovery;
+pub mod disruption;
 pub mod garbage;
+mod history;
 pub mod job;
 pub mod namespace;
 pub mod node;
@@ -18,6 +21,7 @@ pub mod role_aggregation;
 pub mod root_ca;
 mod run;
 pub mod service_account;
+pub mod statefulset;
 pub mod ttl_after_finished;
 mod written;
 

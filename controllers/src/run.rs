@@ -14,7 +14,9 @@ use runtime::{
 
 use crate::{
     cronjob::CronJobs,
+    daemonset::DaemonSets,
     deployment::Deployments,
+    disruption::{Disruption, StaleDisruptions},
     garbage::GarbageCollector,
     job::{Jobs, OrphanPods},
     namespace::Namespaces,
@@ -28,14 +30,17 @@ use crate::{
     role_aggregation::RoleAggregation,
     root_ca::RootCa,
     service_account::ServiceAccounts,
+    statefulset::StatefulSets,
     ttl_after_finished::TtlAfterFinished,
 };
 
 /// The names of all controllers, as `--controllers` takes them: upstream's.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 19] = [
     ClaimProtection::NAME,
     CronJobs::NAME,
+    DaemonSets::NAME,
     Deployments::NAME,
+    Disruption::NAME,
     GarbageCollector::NAME,
     Jobs::NAME,
     Namespaces::NAME,
@@ -46,6 +51,7 @@ pub const NAMES: [&str; 16] = [
     RoleAggregation::NAME,
     RootCa::NAME,
     ServiceAccounts::NAME,
+    StatefulSets::NAME,
     TaintEviction::NAME,
     TtlAfterFinished::NAME,
     VolumeProtection::NAME,
@@ -232,6 +238,10 @@ async fn work(config: Config, client: Client, stop: CancellationToken) {
     starting.add(|i| Some(ClaimProtection::new(i)));
     starting.add(|i| Some(VolumeProtection::new(i)));
     starting.add(|i| Some(RoleAggregation::new(i)));
+    starting.add(|i| Some(StatefulSets::new(i)));
+    starting.add(|i| Some(DaemonSets::new(i)));
+    starting.add(|i| Some(Disruption::new(i)));
+    starting.add(|i| Some(StaleDisruptions::new(i)));
     starting.add(|i| config.root_ca.clone().map(|ca| RootCa::new(i, ca)));
     let running = starting.running;
     // Only now, so that each resource is listed once for all of them.

@@ -29,14 +29,16 @@ pub enum Shape {
 pub const SHAPES: [Shape; 2] = [Shape::OneProcess, Shape::Separate];
 
 /// The roles of upstream's controllers that ours do the work of.
-const CONTROLLER_ROLES: [&str; 15] = [
+const CONTROLLER_ROLES: [&str; 18] = [
     "clusterrole-aggregation-controller",
     "cronjob-controller",
     "job-controller",
     "ttl-after-finished-controller",
     "pv-protection-controller",
     "pvc-protection-controller",
+    "daemon-set-controller",
     "deployment-controller",
+    "disruption-controller",
     "replicaset-controller",
     "replication-controller",
     "generic-garbage-collector",
@@ -45,6 +47,7 @@ const CONTROLLER_ROLES: [&str; 15] = [
     "pod-garbage-collector",
     "service-account-controller",
     "root-ca-cert-publisher",
+    "statefulset-controller",
 ];
 
 /// Gives our controllers' one account on upstream's API server the roles of the accounts that upstream's have each.

@@ -52,6 +52,9 @@ pub(crate) fn pod(name: &str, change: impl FnOnce(&mut Pod)) -> Arc<Object<Pod>>
         restarts: (0, 0),
         tolerations: Vec::new(),
         disruption_target: false,
+        disruption: None,
+        claims: Vec::new(),
+        wanted_node: None,
         work: Some(Box::new(Work {
             tracked: true,
             ..Work::NOTHING

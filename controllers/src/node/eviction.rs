@@ -149,10 +149,7 @@ fn due<'a>(
     let (mut shortest, mut since, mut any) = (None, None, false);
     for taint in taints {
         any = true;
-        let mut tolerating = tolerations
-            .iter()
-            .filter(|t| tolerates(t, taint))
-            .peekable();
+        let mut tolerating = tolerations.iter().filter(|t| t.tolerates(taint)).peekable();
         if tolerating.peek().is_none() {
             return Due::Now;
         }
@@ -169,12 +166,6 @@ fn due<'a>(
         Ok(left) if left > 0 => Due::In(Duration::from_secs(left)),
         _ => Due::Now,
     }
-}
-
-fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
-    (toleration.effect.is_empty() || toleration.effect == taint.effect)
-        && (toleration.key.is_empty() || toleration.key == taint.key)
-        && (toleration.exists || toleration.value == taint.value)
 }
 
 #[cfg(test)]

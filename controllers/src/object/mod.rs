@@ -1,6 +1,7 @@
 //! What several controllers need to know of objects: small projections, and how they are read. Nothing of what any controller
 //! does about them.
 
+pub mod claim;
 pub mod condition;
 pub mod job;
 pub mod namespace;

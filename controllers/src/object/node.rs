@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use runtime::Projection;
 use serde_json::{Value, json};
 
-use super::{condition::Condition, rfc3339, timestamp};
+use super::{Texts, condition::Condition, rfc3339, texts, timestamp};
 
 /// The effect by which pods that do not tolerate a taint are evicted.
 pub const NO_EXECUTE: &str = "NoExecute";
@@ -51,6 +51,8 @@ pub struct NodeCondition {
 /// A node, as controllers see it.
 #[derive(Debug, Clone)]
 pub struct Node {
+    /// Labels.
+    pub labels: Texts,
     /// When it was registered.
     pub created: Option<Timestamp>,
     /// Nothing may be put there.
@@ -69,6 +71,7 @@ impl Projection for Node {
         let labels = node.metadata().labels();
         let label = |name| labels.get(name).unwrap_or("");
         Node {
+            labels: texts(labels),
             created: timestamp(node.metadata().creation_timestamp()),
             unschedulable: node.spec().unschedulable(),
             taints: node

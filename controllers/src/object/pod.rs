@@ -1,10 +1,21 @@
 //! What controllers know of a pod: one projection for all of them, so that a process holds one.
 
-use api::{core::v1::Pod as View, tree::Tree};
+use std::time::Duration;
+
+use api::{
+    core::v1::{self as core, Pod as View},
+    tree::Tree,
+};
 use jiff::{SignedDuration, Timestamp};
 use runtime::{Change, Key, Object, Projection};
 
-use super::{Texts, owner::Owner, texts, timestamp, work::Work};
+use super::{
+    Texts,
+    node::{NO_EXECUTE, Taint},
+    owner::Owner,
+    texts, timestamp,
+    work::Work,
+};
 
 /// The index of pods by the uid of the owner that manages them; of those without one by [`ORPHANS`].
 pub const BY_OWNER: &str = "owner";
@@ -12,6 +23,9 @@ pub const BY_OWNER: &str = "owner";
 pub const BY_NODE: &str = "node";
 /// The value of [`BY_OWNER`] for pods of a namespace that nobody manages is `orphans/namespace`.
 pub const ORPHANS: &str = "orphans/";
+
+/// The label by which pods of StatefulSets and DaemonSets, and a DaemonSet's ControllerRevisions, name their revision.
+pub const REVISION_LABEL: &str = "controller-revision-hash";
 
 /// Where a pod is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +57,26 @@ pub struct Toleration {
     pub seconds: Option<i64>,
 }
 
+impl Toleration {
+    /// Reads a toleration.
+    pub fn read(toleration: core::Toleration<'_>) -> Self {
+        Toleration {
+            key: toleration.key().to_owned(),
+            exists: toleration.operator() == "Exists",
+            value: toleration.value().to_owned(),
+            effect: toleration.effect().to_owned(),
+            seconds: toleration.toleration_seconds(),
+        }
+    }
+
+    /// Whether it tolerates the taint.
+    pub fn tolerates(&self, taint: &Taint) -> bool {
+        (self.effect.is_empty() || self.effect == taint.effect)
+            && (self.key.is_empty() || self.key == taint.key)
+            && (self.exists || self.value == taint.value)
+    }
+}
+
 /// A pod, as controllers see it.
 #[derive(Debug, Clone)]
 pub struct Pod {
@@ -72,6 +106,12 @@ pub struct Pod {
     pub disruption_target: bool,
     /// What a Job wants to know: only of pods that are a Job's, or may become one's.
     pub work: Option<Box<Work>>,
+    /// Since when it has that condition, unless it is the kubelet who ends the pod: others may think better of it.
+    pub disruption: Option<Timestamp>,
+    /// Its volumes that are claims: the volume's name and the claim's.
+    pub claims: Vec<(String, String)>,
+    /// The one node that its required affinity names, by which a DaemonSet's pods say where they belong.
+    pub wanted_node: Option<String>,
 }
 
 impl Projection for Pod {
@@ -127,18 +167,37 @@ impl Projection for Pod {
             tolerations: spec
                 .tolerations()
                 .iter()
-                .filter(|t| matches!(t.effect(), "" | "NoExecute"))
-                .map(|t| Toleration {
-                    key: t.key().to_owned(),
-                    exists: t.operator() == "Exists",
-                    value: t.value().to_owned(),
-                    effect: t.effect().to_owned(),
-                    seconds: t.toleration_seconds(),
-                })
+                .filter(|t| matches!(t.effect(), "" | NO_EXECUTE))
+                .map(Toleration::read)
                 .collect(),
             disruption_target: condition("DisruptionTarget").is_some(),
             work: Work::read(pod),
+            disruption: condition("DisruptionTarget")
+                .filter(|c| c.reason() != "TerminationByKubelet")
+                .and_then(|c| timestamp(c.last_transition_time())),
+            claims: spec
+                .volumes()
+                .iter()
+                .filter_map(|v| Some((v.name(), v.persistent_volume_claim()?.claim_name())))
+                .map(|(volume, claim)| (volume.to_owned(), claim.to_owned()))
+                .collect(),
+            wanted_node: wanted_node(pod),
         }
+    }
+}
+
+/// The one node that a required affinity names by a field.
+fn wanted_node(pod: View<'_>) -> Option<String> {
+    let affinity = pod.spec().affinity()?.node_affinity()?;
+    let required = affinity.required_during_scheduling_ignored_during_execution()?;
+    let terms = required.node_selector_terms().iter();
+    let by_name = terms
+        .flat_map(|term| term.match_fields().iter())
+        .find(|f| f.key() == "metadata.name" && f.operator() == "In")?;
+    let mut names = by_name.values().iter();
+    match (names.next(), names.next()) {
+        (Some(name), None) => Some(name.to_owned()),
+        _ => None,
     }
 }
 
@@ -165,6 +224,23 @@ impl Pod {
                 || self.ready.is_some_and(|since| {
                     now.duration_since(since) >= SignedDuration::from_secs(min_ready_seconds.into())
                 }))
+    }
+
+    /// How long until it is available, if it stays ready: `None` if it is, or is not ready.
+    pub fn available_in(&self, min_ready_seconds: i32, now: Timestamp) -> Option<Duration> {
+        let since = self.ready.filter(|_| self.is_ready)?;
+        let min_ready = Duration::from_secs(u64::try_from(min_ready_seconds).unwrap_or(0));
+        let ready_for = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+        min_ready.checked_sub(ready_for).filter(|d| !d.is_zero())
+    }
+
+    /// The node that it is on, or goes to.
+    pub fn target_node(&self) -> Option<&str> {
+        if self.node.is_empty() {
+            self.wanted_node.as_deref()
+        } else {
+            Some(&self.node)
+        }
     }
 
     /// The values of the index [`BY_OWNER`].

@@ -16,8 +16,17 @@ pub struct TemplateDigest([u8; 32]);
 impl TemplateDigest {
     /// The digest of a template: over its canonical bytes, which are the same for the same content.
     pub fn of(template: PodTemplateSpec<'_>) -> TemplateDigest {
+        Self::digest(without_hash(template))
+    }
+
+    /// The digest of all that a template says, the hash label too: for kinds that do not set it.
+    pub fn whole(template: PodTemplateSpec<'_>) -> TemplateDigest {
+        Self::digest(template.node().map(Tree::copy_of))
+    }
+
+    fn digest(template: Option<Tree>) -> TemplateDigest {
         let mut bytes = Vec::new();
-        if let Some(mut tree) = without_hash(template) {
+        if let Some(mut tree) = template {
             tree.compact();
             protobuf::encode(&tree, &mut bytes);
         }

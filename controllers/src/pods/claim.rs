@@ -89,7 +89,7 @@ impl PodControl<'_> {
 }
 
 /// Whether this is still the same owner, and not about to go.
-fn may_adopt(live: &Tree, uid: &str) -> bool {
+pub(crate) fn may_adopt(live: &Tree, uid: &str) -> bool {
     let metadata = view::metadata(live);
     metadata.uid() == uid && metadata.deletion_timestamp().is_none()
 }

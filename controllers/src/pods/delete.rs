@@ -39,7 +39,13 @@ impl PodControl<'_> {
             .map_or(Ok(()), Err)
     }
 
-    /// False if it was gone already.
+    /// Deletes one pod; false if it was gone already. Nothing is told.
+    pub async fn delete(&self, pod: &Object<Pod>) -> Result<bool, Error> {
+        self.expectations
+            .expect_deletes(self.key, [pod.uid.to_string()]);
+        self.delete_expected(pod).await
+    }
+
     async fn delete_expected(&self, pod: &Object<Pod>) -> Result<bool, Error> {
         let mut backoff = Backoff::new(BackoffPolicy::CONNECTION);
         loop {

@@ -5,12 +5,15 @@ mod claim;
 mod create;
 mod delete;
 mod make;
+mod seen;
 
 use runtime::{Context, Expectations, Informer, Key, Object, Resource, events::ObjectRef};
 
 use crate::object::{owner::Owner, pod::Pod};
 
+pub(crate) use claim::may_adopt;
 pub use make::{from_template, prefix};
+pub use seen::seen;
 
 /// Pods created or deleted in one go at most: upstream's number.
 pub const BURST: usize = 500;

@@ -9,10 +9,9 @@ mod kind;
 mod ranking;
 mod status;
 
-use std::{marker::PhantomData, sync::Arc, time::Duration};
+use std::{marker::PhantomData, sync::Arc};
 
 use api::core::v1::{self as core, PodTemplateSpec};
-use jiff::Timestamp;
 use runtime::{
     Context, Controller, Error, Expectations, Informer, Informers, Key, Next, Object, Patch,
     ReconcileError, Resource, Wiring,
@@ -72,36 +71,8 @@ impl<K: Kind> Controller for Replicas<K> {
         wiring.watch_own(&self.sets);
         let (expectations, sets) = (self.expectations.clone(), self.sets.clone());
         wiring.watch(&self.pods, move |change, queue| {
-            // Another set of the same name has expectations of its own; those of the old one went with it.
-            let resource = sets.resource();
-            for (key, uid) in Pod::owners_of_kind(change, resource.group(), resource.kind()) {
-                if sets.get(&key).is_none_or(|set| *set.uid == *uid) {
-                    let pod = change.latest();
-                    let is_owner = pod
-                        .value
-                        .controller
-                        .as_ref()
-                        .is_some_and(|owner| owner.uid == uid);
-                    if change.old.is_none() && is_owner {
-                        expectations.created(&key);
-                    }
-                    if change.new.is_none() || pod.value.deletion.is_some() {
-                        expectations.deleted(&key, &pod.uid);
-                    }
-                }
-                queue.add(key);
-            }
-            // Somebody may want to adopt it.
-            if let Some(new) = change.new
-                && new.value.controller.is_none()
-                && new.value.deletion.is_none()
-            {
-                for set in sets.in_namespace(new.key.namespace()) {
-                    if set.value.selector.matches(&new.value.labels) {
-                        queue.add(set.key.clone());
-                    }
-                }
-            }
+            let selects = |set: &ReplicaSet, pod: &Pod| set.selector.matches(&pod.labels);
+            pods::seen(change, &sets, &expectations, selects, queue);
         });
     }
 
@@ -204,15 +175,4 @@ impl<K: Kind> Replicas<K> {
             .flat_map(|sibling| self.pods.by_index(pod::BY_OWNER, &sibling.uid))
             .collect()
     }
-}
-
-/// The longest that a caller should wait for a pod to become available.
-fn seconds(count: i32) -> Duration {
-    Duration::from_secs(u64::try_from(count).unwrap_or(0))
-}
-
-/// How long until `since + min_ready` comes.
-fn until(since: Timestamp, min_ready: Duration, now: Timestamp) -> Option<Duration> {
-    let ready_for = Duration::try_from(now.duration_since(since)).unwrap_or_default();
-    min_ready.checked_sub(ready_for).filter(|d| !d.is_zero())
 }

@@ -77,6 +77,9 @@ mod tests {
             tolerations: Vec::new(),
             disruption_target: false,
             work: None,
+            disruption: None,
+            claims: Vec::new(),
+            wanted_node: None,
         };
         change(&mut value);
         Arc::new(Object {

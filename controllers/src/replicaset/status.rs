@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use runtime::{Error, Object};
 use serde_json::{Value, json};
 
-use super::{seconds, until};
 use crate::object::{
     condition::{self, Condition},
     pod::Pod,
@@ -93,10 +92,8 @@ pub(super) fn next_availability(
     pods: &[Arc<Object<Pod>>],
     now: Timestamp,
 ) -> Option<Duration> {
-    let min_ready = seconds(set.min_ready_seconds);
     pods.iter()
-        .filter(|p| p.value.is_ready)
-        .filter_map(|p| until(p.value.ready?, min_ready, now))
+        .filter_map(|p| p.value.available_in(set.min_ready_seconds, now))
         .min()
 }
 

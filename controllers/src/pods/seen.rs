@@ -1,0 +1,45 @@
+//! What a change of a pod means to the controller of its owner.
+
+use runtime::{Change, Expectations, Informer, Key, Projection, Queue};
+
+use crate::object::pod::Pod;
+
+/// Strikes off what the change shows of what was asked for, and makes dirty the owners of the kind that the pod has or had; of
+/// an orphan those that may want to adopt it, by its labels.
+pub fn seen<P: Projection>(
+    change: Change<'_, Pod>,
+    owners: &Informer<P>,
+    expectations: &Expectations,
+    selects: impl Fn(&P, &Pod) -> bool,
+    queue: &Queue<Key>,
+) {
+    let resource = owners.resource();
+    for (key, uid) in Pod::owners_of_kind(change, resource.group(), resource.kind()) {
+        // Another owner of the same name has expectations of its own; those of the old one went with it.
+        if owners.get(&key).is_none_or(|owner| *owner.uid == *uid) {
+            let pod = change.latest();
+            let is_owner = pod
+                .value
+                .controller
+                .as_ref()
+                .is_some_and(|owner| owner.uid == uid);
+            if change.old.is_none() && is_owner {
+                expectations.created(&key);
+            }
+            if change.new.is_none() || pod.value.deletion.is_some() {
+                expectations.deleted(&key, &pod.uid);
+            }
+        }
+        queue.add(key);
+    }
+    if let Some(new) = change.new
+        && new.value.controller.is_none()
+        && new.value.deletion.is_none()
+    {
+        for owner in owners.in_namespace(new.key.namespace()) {
+            if selects(&owner.value, &new.value) {
+                queue.add(owner.key.clone());
+            }
+        }
+    }
+}
