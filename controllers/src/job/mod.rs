@@ -55,7 +55,7 @@ pub struct Jobs {
     expectations: Arc<Expectations>,
     /// Pods whose finalizer was taken off, by Job, as long as the informer shows it.
     taken_off: Arc<TakenOff>,
-    failures: Mutex<BTreeMap<Key, Failures>>,
+    failures: Arc<Mutex<BTreeMap<Key, Failures>>>,
     written: Written,
 }
 
@@ -99,7 +99,7 @@ impl Jobs {
             pods,
             expectations: Arc::default(),
             taken_off: Arc::default(),
-            failures: Mutex::default(),
+            failures: Arc::default(),
             written: Written::default(),
         }
     }
@@ -116,12 +116,25 @@ impl Controller for Jobs {
     const NAME: &'static str = "job-controller";
 
     fn wire(&self, wiring: &mut Wiring<'_>) {
-        // What a status says comes from pods, mostly, and from here.
-        wiring.watch(&self.jobs, |change, queue| match (change.old, change.new) {
-            (Some(old), Some(new)) if old.value.generation == new.value.generation => {
-                queue.add_after(new.key.clone(), GATHER);
+        let (expectations, taken_off) = (self.expectations.clone(), self.taken_off.clone());
+        let failures = self.failures.clone();
+        wiring.watch(&self.jobs, move |change, queue| {
+            match (change.old, change.new) {
+                // What a status says comes from pods, mostly, and from here.
+                (Some(old), Some(new)) if old.value.generation == new.value.generation => {
+                    queue.add_after(new.key.clone(), GATHER);
+                }
+                (_, new) => {
+                    let key = &change.latest().key;
+                    if new.is_none() {
+                        // Another of the same name may follow before anybody looks.
+                        expectations.forget(key);
+                        taken_off.forget(key);
+                        failures.lock().remove(key);
+                    }
+                    queue.add(key.clone());
+                }
             }
-            _ => queue.add(change.latest().key.clone()),
         });
         let (jobs, expectations) = (self.jobs.clone(), self.expectations.clone());
         let taken_off = self.taken_off.clone();
