@@ -7,6 +7,7 @@ mod aggregate;
 pub mod apply;
 pub mod codec;
 pub mod convert;
+pub mod cron;
 pub mod defaults;
 mod duration;
 pub mod field;

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{ArgAction, Parser};
 use controllers::{
-    Config, LeaderElection, Selection, node::lifecycle::EvictionRates,
+    Config, LeaderElection, Selection, local_time_zone, node::lifecycle::EvictionRates,
     node::lifecycle::LifecycleConfig,
 };
 use runtime::{
@@ -136,6 +136,7 @@ async fn start(flags: Flags) -> Result<(), Box<dyn std::error::Error>> {
     let mut config = Config::new(SystemClock::shared(), random.clone());
     config.controllers = Selection::parse(flags.controllers.iter().map(String::as_str))?;
     config.root_ca = root_ca(&flags).await?;
+    config.time_zone = local_time_zone();
     config.terminated_pod_gc_threshold = flags.terminated_pod_gc_threshold;
     config.lifecycle = LifecycleConfig {
         monitor_grace_period: flags.node_monitor_grace_period,

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use futures::future::{BoxFuture, join_all};
+use jiff::tz::TimeZone;
 use runtime::{
     BackoffPolicy, CancellationToken, Client, Context, Controller, Informers, Key, Queue, Random,
     SharedClock, controller,
@@ -12,10 +13,12 @@ use runtime::{
 };
 
 use crate::{
+    cronjob::CronJobs,
     daemonset::DaemonSets,
     deployment::Deployments,
     disruption::{Disruption, StaleDisruptions},
     garbage::GarbageCollector,
+    job::{Jobs, OrphanPods},
     namespace::Namespaces,
     node::{
         eviction::TaintEviction,
@@ -28,15 +31,18 @@ use crate::{
     root_ca::RootCa,
     service_account::ServiceAccounts,
     statefulset::StatefulSets,
+    ttl_after_finished::TtlAfterFinished,
 };
 
 /// The names of all controllers, as `--controllers` takes them: upstream's.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 19] = [
     ClaimProtection::NAME,
+    CronJobs::NAME,
     DaemonSets::NAME,
     Deployments::NAME,
     Disruption::NAME,
     GarbageCollector::NAME,
+    Jobs::NAME,
     Namespaces::NAME,
     NodeLifecycle::NAME,
     PodGc::NAME,
@@ -47,6 +53,7 @@ pub const NAMES: [&str; 16] = [
     ServiceAccounts::NAME,
     StatefulSets::NAME,
     TaintEviction::NAME,
+    TtlAfterFinished::NAME,
     VolumeProtection::NAME,
 ];
 
@@ -121,6 +128,8 @@ pub struct Config {
     pub controllers: Selection,
     /// The wall clock.
     pub clock: SharedClock,
+    /// Where schedules of CronJobs are read that name no time zone.
+    pub time_zone: TimeZone,
     /// Randomness.
     pub random: Random,
     /// The certificates by which pods know the API server (PEM); without them the root CA is not published.
@@ -138,11 +147,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// Upstream's defaults, without leader election.
+    /// Upstream's defaults, without leader election, in UTC.
     pub fn new(clock: SharedClock, random: Random) -> Self {
         Config {
             controllers: Selection::default(),
             clock,
+            time_zone: TimeZone::UTC,
             random,
             root_ca: None,
             lifecycle: LifecycleConfig::default(),
@@ -152,6 +162,11 @@ impl Config {
             without_expectations: false,
         }
     }
+}
+
+/// The zone that this machine's clock shows; UTC where that is not known.
+pub fn local_time_zone() -> TimeZone {
+    TimeZone::try_system().unwrap_or(TimeZone::UTC)
 }
 
 /// Why the controllers ended before they were told to.
@@ -209,6 +224,11 @@ async fn work(config: Config, client: Client, stop: CancellationToken) {
     let waits = !config.without_expectations;
     starting.add(|i| Some(ReplicaSets::new(i, waits)));
     starting.add(|i| Some(ReplicationControllers::new(i, waits)));
+    starting.add(|i| Some(Jobs::new(i)));
+    starting.add(|i| Some(OrphanPods::new(i)));
+    starting.add(|i| Some(TtlAfterFinished::new(i)));
+    let (clock, here) = (config.clock.clone(), config.time_zone.clone());
+    starting.add(|i| Some(CronJobs::new(i, clock, here)));
     starting.add(|_| Some(GarbageCollector::default()));
     starting.add(|i| Some(Namespaces::new(i)));
     starting.add(|i| Some(NodeLifecycle::new(i, config.lifecycle)));
@@ -288,11 +308,11 @@ mod tests {
             parse("-namespace-controller").expect("known").0.is_empty(),
             "nothing was named as on"
         );
-        let unknown = parse("*,job-controller").expect_err("not ours");
+        let unknown = parse("*,cloud-node-controller").expect_err("not ours");
         assert!(
             unknown
                 .to_string()
-                .starts_with("\"job-controller\" is not in the list of known controllers: ")
+                .starts_with("\"cloud-node-controller\" is not in the list of known controllers: ")
         );
     }
 }

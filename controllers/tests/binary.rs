@@ -36,8 +36,8 @@ fn what_is_not_known_is_refused_by_name() {
             .contains("--node-monitor-grace-period")
     );
     assert!(
-        refusal(&["--kubeconfig=x", "--controllers=*,job-controller"])
-            .contains("\"job-controller\" is not in the list")
+        refusal(&["--kubeconfig=x", "--controllers=*,cloud-node-controller"])
+            .contains("\"cloud-node-controller\" is not in the list")
     );
     assert!(
         refusal(&["--kubeconfig=x", "--leader-elect-resource-lock=configmaps"])

@@ -106,6 +106,7 @@ pub async fn run(mut options: Options, shutdown: CancellationToken) -> Result<()
     });
     let mut config = controllers::Config::new(SystemClock::shared(), random.fork());
     config.root_ca = Some(api.pki.ca.cert_pem().to_owned());
+    config.time_zone = controllers::local_time_zone();
     components.start(
         "controllers",
         client("system:kube-controller-manager", &[]),

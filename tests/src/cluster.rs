@@ -29,8 +29,11 @@ pub enum Shape {
 pub const SHAPES: [Shape; 2] = [Shape::OneProcess, Shape::Separate];
 
 /// The roles of upstream's controllers that ours do the work of.
-const CONTROLLER_ROLES: [&str; 15] = [
+const CONTROLLER_ROLES: [&str; 18] = [
     "clusterrole-aggregation-controller",
+    "cronjob-controller",
+    "job-controller",
+    "ttl-after-finished-controller",
     "pv-protection-controller",
     "pvc-protection-controller",
     "daemon-set-controller",

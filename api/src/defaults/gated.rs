@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use crate::batch::v1::JobSpec;
 use crate::coordination::v1::LeaseSpec;
 use crate::core::v1::{
     ClusterTrustBundleProjection, ConfigMapVolumeSource, DownwardAPIVolumeFile,
@@ -62,6 +63,7 @@ const FEATURES: &[Feature] = &[
         "VolumeBindMountOptions",
         &[(VolumeMount::TYPE, "bindMountOptions")],
     ),
+    ("WorkloadWithJob", &[(JobSpec::TYPE, "scheduling")]),
 ];
 
 /// Features, a bit each by their place in the table.

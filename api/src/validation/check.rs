@@ -277,6 +277,17 @@ pub(super) fn internal(node: Option<Ref<'_>>) -> BadValue {
 }
 
 fn write_internal(node: Ref<'_>, out: &mut String) {
+    if node.items().any(|item| item.ty().is_some()) {
+        out.push('[');
+        for (at, item) in node.items().enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            write_internal(item, out);
+        }
+        out.push(']');
+        return;
+    }
     let Some(ty) = node.ty() else {
         let mut text = Vec::new();
         json::encode_value(node, &mut text);

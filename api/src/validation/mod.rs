@@ -7,6 +7,7 @@
 //! Rules know nothing of other objects, of who asks, or of the cluster. Facts: upstream's `pkg/apis/*/validation`.
 
 mod budget;
+mod batch;
 mod check;
 mod claim;
 mod config;
@@ -31,6 +32,7 @@ pub use small::binding;
 pub use workload::scale;
 
 use crate::apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use crate::batch::v1::{CronJob, Job};
 use crate::coordination::v1::Lease;
 use crate::core::v1::{
     ConfigMap, Event, Namespace, Node, PersistentVolumeClaim, Pod, PodTemplate,
@@ -167,6 +169,8 @@ const RULES: &[Rules] = &[
         |errors, new, _| budget::check(errors, new),
         "status" => |errors, new, _| budget::status(errors, new)
     ),
+    rules!(Job, batch::job, batch::job_update, "status" => batch::job_status),
+    rules!(CronJob, batch::cron_job, batch::cron_job_update),
     rules!(Role, rbac::role, |errors, new, _| rbac::role(errors, new)),
     rules!(ClusterRole, rbac::cluster_role, |errors, new, _| {
         rbac::cluster_role(errors, new)
@@ -221,8 +225,6 @@ pub const UNCHECKED: &[(&str, &str)] = &[
     ("apiextensions.k8s.io", "customresourcedefinitions"),
     ("apiregistration.k8s.io", "apiservices"),
     ("autoscaling", "horizontalpodautoscalers"),
-    ("batch", "cronjobs"),
-    ("batch", "jobs"),
     ("certificates.k8s.io", "certificatesigningrequests"),
     ("certificates.k8s.io", "clustertrustbundles"),
     ("certificates.k8s.io", "podcertificaterequests"),

@@ -15,12 +15,14 @@ const CONTROLLERS: &str = "system:kube-controller-manager";
 const CONTROLLER_ROLE: &str = "system:controller:";
 /// Upstream's controller manager is a service account of its own for each controller; ours is one user, who has the roles of
 /// those that it runs.
-const OUR_CONTROLLERS: [&str; 15] = [
+const OUR_CONTROLLERS: [&str; 18] = [
     "clusterrole-aggregation-controller",
+    "cronjob-controller",
     "daemon-set-controller",
     "deployment-controller",
     "disruption-controller",
     "generic-garbage-collector",
+    "job-controller",
     "namespace-controller",
     "node-controller",
     "pod-garbage-collector",
@@ -31,6 +33,7 @@ const OUR_CONTROLLERS: [&str; 15] = [
     "root-ca-cert-publisher",
     "service-account-controller",
     "statefulset-controller",
+    "ttl-after-finished-controller",
 ];
 
 pub(super) fn seeds() -> Vec<Seed> {

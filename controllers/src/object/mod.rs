@@ -3,6 +3,7 @@
 
 pub mod claim;
 pub mod condition;
+pub mod job;
 pub mod namespace;
 pub mod node;
 pub mod owner;
@@ -10,6 +11,7 @@ pub mod pod;
 pub mod replica_set;
 pub mod selector;
 pub mod template;
+pub mod work;
 
 use std::collections::BTreeMap;
 

@@ -14,6 +14,7 @@ use super::{
     node::{NO_EXECUTE, Taint},
     owner::Owner,
     texts, timestamp,
+    work::Work,
 };
 
 /// The index of pods by the uid of the owner that manages them; of those without one by [`ORPHANS`].
@@ -103,6 +104,8 @@ pub struct Pod {
     pub tolerations: Vec<Toleration>,
     /// The `DisruptionTarget` condition is true.
     pub disruption_target: bool,
+    /// What a Job wants to know: only of pods that are a Job's, or may become one's.
+    pub work: Option<Box<Work>>,
     /// Since when it has that condition, unless it is the kubelet who ends the pod: others may think better of it.
     pub disruption: Option<Timestamp>,
     /// Its volumes that are claims: the volume's name and the claim's.
@@ -168,6 +171,7 @@ impl Projection for Pod {
                 .map(Toleration::read)
                 .collect(),
             disruption_target: condition("DisruptionTarget").is_some(),
+            work: Work::read(pod),
             disruption: condition("DisruptionTarget")
                 .filter(|c| c.reason() != "TerminationByKubelet")
                 .and_then(|c| timestamp(c.last_transition_time())),

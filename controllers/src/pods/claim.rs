@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use api::{tree::Tree, view};
 use runtime::{Error, Key, Object, Patch, ResultExt, client::WriteOptions};
+use serde_json::json;
 
 use super::PodControl;
 use crate::object::{
     owner::Owner,
     pod::{self, ORPHANS, Pod},
 };
+
+/// Where a strategic merge patch names finalizers that are to go.
+const DELETE_FINALIZERS: &str = "$deleteFromPrimitiveList/finalizers";
 
 impl PodControl<'_> {
     /// The pods that the owner has, and those of its namespace that nobody has.
@@ -36,10 +40,13 @@ impl PodControl<'_> {
                 Some(owner) if *owner.uid != *self.uid => {}
                 Some(_) if selects(&pod) => claimed.push(pod),
                 Some(_) if !deleting => {
-                    let patch = Patch::Strategic(Owner::release(self.uid, &pod.uid));
-                    let released = self.patch(&pod.key, patch).await;
+                    let mut release = Owner::release(self.uid, &pod.uid);
+                    if let Some(finalizer) = self.finalizer {
+                        release["metadata"][DELETE_FINALIZERS] = json!([finalizer]);
+                    }
+                    let released = self.patch(&pod.key, Patch::Strategic(release)).await;
                     // Gone, or another of that name: nothing to release.
-                    released.or_else(|e| {
+                    released.map(drop).or_else(|e| {
                         if e.is_not_found() || e.is_invalid() {
                             Ok(())
                         } else {
@@ -56,9 +63,12 @@ impl PodControl<'_> {
                         }
                         checked = true;
                     }
-                    let adoption = self.owner.adoption(&pod.uid);
+                    let mut adoption = self.owner.adoption(&pod.uid);
+                    if let Some(finalizer) = self.finalizer {
+                        adoption["metadata"]["finalizers"] = json!([finalizer]);
+                    }
                     match self.patch(&pod.key, Patch::Strategic(adoption)).await {
-                        Ok(()) => claimed.push(pod),
+                        Ok(adopted) => claimed.push(Arc::new(Object::read(&adopted))),
                         Err(error) if error.is_not_found() => {}
                         Err(error) => return Err(error),
                     }
@@ -70,12 +80,11 @@ impl PodControl<'_> {
     }
 
     /// Changes a pod.
-    pub async fn patch(&self, key: &Key, patch: Patch) -> Result<(), Error> {
+    pub async fn patch(&self, key: &Key, patch: Patch) -> Result<Tree, Error> {
         self.cx
             .client
             .patch(self.pods.resource(), key, &patch, &WriteOptions::default())
             .await
-            .map(drop)
     }
 }
 

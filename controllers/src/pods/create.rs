@@ -16,11 +16,23 @@ pub struct CreateFailed {
 }
 
 impl PodControl<'_> {
-    /// Creates `count` pods in batches of 1, 2, 4 …, and stops at the first batch with a failure: what fails for one, such as a
-    /// quota, mostly fails for all. `make` makes the pod of a place, a prefix and a name.
+    /// Creates `count` pods whose names begin with the owner's; see [`PodControl::create_each`].
     pub async fn create_all(
         &self,
         count: usize,
+        make: impl Fn(usize, &str, &str) -> Tree,
+    ) -> Result<(), Error> {
+        self.create_each(count, |_| prefix(self.key.name()), make)
+            .await
+    }
+
+    /// Creates `count` pods in batches of 1, 2, 4 …, and stops at the first batch with a failure: what fails for one, such as a
+    /// quota, mostly fails for all. `prefix` says how the name of the pod of a place begins, `make` makes it from place, prefix
+    /// and name.
+    pub async fn create_each(
+        &self,
+        count: usize,
+        prefix: impl Fn(usize) -> String,
         make: impl Fn(usize, &str, &str) -> Tree,
     ) -> Result<(), Error> {
         self.expectations.expect_creates(self.key, count as u64);
@@ -29,7 +41,7 @@ impl PodControl<'_> {
         while done < count {
             batch = batch.min(count - done);
             let creates = (done..done + batch)
-                .map(|at| self.create_one(move |prefix, name| make(at, prefix, name)));
+                .map(|at| self.create_one(prefix(at), move |prefix, name| make(at, prefix, name)));
             let results = join_all(creates).await;
             done += batch;
             let mut failure = None;
@@ -55,8 +67,11 @@ impl PodControl<'_> {
 
     /// Creates one pod under a name that is drawn here, so that a create whose reply was lost can be sent again without making
     /// a second one; and does not let go while it is unknown whether it has.
-    async fn create_one(&self, make: impl Fn(&str, &str) -> Tree) -> Result<(), CreateFailed> {
-        let prefix = prefix(self.key.name());
+    async fn create_one(
+        &self,
+        prefix: String,
+        make: impl Fn(&str, &str) -> Tree,
+    ) -> Result<(), CreateFailed> {
         let mut name = format!("{prefix}{}", self.cx.random.suffix(5));
         loop {
             let pod = make(&prefix, &name);

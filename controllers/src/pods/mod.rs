@@ -30,6 +30,7 @@ pub struct PodControl<'a> {
     key: &'a Key,
     uid: &'a str,
     owner: Owner,
+    finalizer: Option<&'static str>,
 }
 
 impl<'a> PodControl<'a> {
@@ -49,7 +50,16 @@ impl<'a> PodControl<'a> {
             key: &owner.key,
             uid: &owner.uid,
             owner: Owner::controller(resource, owner),
+            finalizer: None,
         }
+    }
+
+    /// Pods carry this finalizer as long as they are the owner's and it has not done with them: those that are adopted get it,
+    /// those that are released lose it.
+    #[must_use]
+    pub fn with_finalizer(mut self, finalizer: &'static str) -> Self {
+        self.finalizer = Some(finalizer);
+        self
     }
 
     /// The owner as its pods name it.

@@ -76,6 +76,7 @@ mod tests {
             restarts: (0, 0),
             tolerations: Vec::new(),
             disruption_target: false,
+            work: None,
             disruption: None,
             claims: Vec::new(),
             wanted_node: None,
