@@ -11,6 +11,7 @@ mod claim;
 mod config;
 mod event;
 mod format;
+mod limit_range;
 mod meta;
 mod names;
 mod namespace;
@@ -18,6 +19,7 @@ mod node;
 pub mod options;
 mod pod;
 mod rbac;
+mod resource_quota;
 mod service;
 mod small;
 mod workload;
@@ -30,8 +32,8 @@ pub use workload::scale;
 use crate::apps::v1::{Deployment, ReplicaSet};
 use crate::coordination::v1::Lease;
 use crate::core::v1::{
-    ConfigMap, Event, Namespace, Node, PersistentVolumeClaim, Pod, PodTemplate,
-    ReplicationController, Secret, Service,
+    ConfigMap, Event, LimitRange, Namespace, Node, PersistentVolumeClaim, Pod, PodTemplate,
+    ReplicationController, ResourceQuota, Secret, Service,
 };
 use crate::events::v1::Event as EventsEvent;
 use crate::field::{Error, ErrorList, Path};
@@ -113,6 +115,15 @@ const RULES: &[Rules] = &[
         |errors, new, old| service::check(errors, new, Some(old)),
         "status" => |_: &mut ErrorList, _, _| {}
     ),
+    rules!(LimitRange, limit_range::limit_range, |errors, new, _| {
+        limit_range::limit_range(errors, new)
+    }),
+    rules!(
+        ResourceQuota,
+        resource_quota::create,
+        resource_quota::update,
+        "status" => |errors, new, _| resource_quota::status_update(errors, new)
+    ),
     rules!(Event, event::core, |errors, new, _| event::core(
         errors, new
     )),
@@ -167,9 +178,7 @@ fn pod_template(errors: &mut ErrorList, template: PodTemplate<'_>) {
 /// Group and resource of the kinds whose metadata alone is checked. (ServiceAccounts have no further rules upstream either.)
 pub const UNCHECKED: &[(&str, &str)] = &[
     ("", "endpoints"),
-    ("", "limitranges"),
     ("", "persistentvolumes"),
-    ("", "resourcequotas"),
     ("admissionregistration.k8s.io", "mutatingadmissionpolicies"),
     (
         "admissionregistration.k8s.io",
