@@ -10,6 +10,7 @@ pub mod node;
 mod object;
 pub mod pod_gc;
 pub mod protection;
+pub mod quota;
 pub mod replicaset;
 pub mod role_aggregation;
 pub mod root_ca;

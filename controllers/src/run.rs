@@ -21,6 +21,7 @@ use crate::{
     },
     pod_gc::PodGc,
     protection::{claim::ClaimProtection, volume::VolumeProtection},
+    quota::Quotas,
     replicaset::{ReplicaSets, ReplicationControllers},
     role_aggregation::RoleAggregation,
     root_ca::RootCa,
@@ -28,13 +29,14 @@ use crate::{
 };
 
 /// The names of all controllers, as `--controllers` takes them: upstream's.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 14] = [
     ClaimProtection::NAME,
     Deployments::NAME,
     GarbageCollector::NAME,
     Namespaces::NAME,
     NodeLifecycle::NAME,
     PodGc::NAME,
+    Quotas::NAME,
     ReplicaSets::NAME,
     ReplicationControllers::NAME,
     RoleAggregation::NAME,
@@ -212,6 +214,7 @@ async fn work(config: Config, client: Client, stop: CancellationToken) {
     starting.add(|i| Some(ClaimProtection::new(i)));
     starting.add(|i| Some(VolumeProtection::new(i)));
     starting.add(|i| Some(RoleAggregation::new(i)));
+    starting.add(|i| Some(Quotas::new(i)));
     starting.add(|i| config.root_ca.clone().map(|ca| RootCa::new(i, ca)));
     let running = starting.running;
     // Only now, so that each resource is listed once for all of them.

@@ -29,13 +29,14 @@ pub enum Shape {
 pub const SHAPES: [Shape; 2] = [Shape::OneProcess, Shape::Separate];
 
 /// The roles of upstream's controllers that ours do the work of.
-const CONTROLLER_ROLES: [&str; 12] = [
+const CONTROLLER_ROLES: [&str; 13] = [
     "clusterrole-aggregation-controller",
     "pv-protection-controller",
     "pvc-protection-controller",
     "deployment-controller",
     "replicaset-controller",
     "replication-controller",
+    "resourcequota-controller",
     "generic-garbage-collector",
     "namespace-controller",
     "node-controller",

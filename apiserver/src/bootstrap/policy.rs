@@ -15,7 +15,7 @@ const CONTROLLERS: &str = "system:kube-controller-manager";
 const CONTROLLER_ROLE: &str = "system:controller:";
 /// Upstream's controller manager is a service account of its own for each controller; ours is one user, who has the roles of
 /// those that it runs.
-const OUR_CONTROLLERS: [&str; 12] = [
+const OUR_CONTROLLERS: [&str; 13] = [
     "clusterrole-aggregation-controller",
     "deployment-controller",
     "generic-garbage-collector",
@@ -26,6 +26,7 @@ const OUR_CONTROLLERS: [&str; 12] = [
     "pvc-protection-controller",
     "replicaset-controller",
     "replication-controller",
+    "resourcequota-controller",
     "root-ca-cert-publisher",
     "service-account-controller",
 ];

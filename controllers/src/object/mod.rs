@@ -9,6 +9,7 @@ pub mod pod;
 pub mod replica_set;
 pub mod selector;
 pub mod template;
+pub mod usage;
 
 use std::collections::BTreeMap;
 
