@@ -3,7 +3,7 @@
 //! Everything here is a pure function of its arguments: no clock, no randomness, no I/O, nothing of HTTP or storage.
 //! See ARCHITECTURE.md.
 
-mod aggregate;
+pub mod aggregate;
 pub mod apply;
 pub mod codec;
 pub mod convert;
@@ -17,6 +17,7 @@ pub mod kinds;
 pub mod names;
 pub mod patch;
 pub mod quantity;
+pub mod quota;
 pub mod schema;
 pub mod selector;
 pub mod time;

@@ -16,6 +16,7 @@ mod object;
 pub mod pod_gc;
 mod pods;
 pub mod protection;
+pub mod quota;
 pub mod replicaset;
 pub mod role_aggregation;
 pub mod root_ca;

@@ -26,6 +26,7 @@ use crate::{
     },
     pod_gc::PodGc,
     protection::{claim::ClaimProtection, volume::VolumeProtection},
+    quota::Quotas,
     replicaset::{ReplicaSets, ReplicationControllers},
     role_aggregation::RoleAggregation,
     root_ca::RootCa,
@@ -35,7 +36,7 @@ use crate::{
 };
 
 /// The names of all controllers, as `--controllers` takes them: upstream's.
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 20] = [
     ClaimProtection::NAME,
     CronJobs::NAME,
     DaemonSets::NAME,
@@ -46,6 +47,7 @@ pub const NAMES: [&str; 19] = [
     Namespaces::NAME,
     NodeLifecycle::NAME,
     PodGc::NAME,
+    Quotas::NAME,
     ReplicaSets::NAME,
     ReplicationControllers::NAME,
     RoleAggregation::NAME,
@@ -242,6 +244,7 @@ async fn work(config: Config, client: Client, stop: CancellationToken) {
     starting.add(|i| Some(DaemonSets::new(i)));
     starting.add(|i| Some(Disruption::new(i)));
     starting.add(|i| Some(StaleDisruptions::new(i)));
+    starting.add(|i| Some(Quotas::new(i)));
     starting.add(|i| config.root_ca.clone().map(|ca| RootCa::new(i, ca)));
     let running = starting.running;
     // Only now, so that each resource is listed once for all of them.

@@ -29,7 +29,7 @@ pub enum Shape {
 pub const SHAPES: [Shape; 2] = [Shape::OneProcess, Shape::Separate];
 
 /// The roles of upstream's controllers that ours do the work of.
-const CONTROLLER_ROLES: [&str; 18] = [
+const CONTROLLER_ROLES: [&str; 19] = [
     "clusterrole-aggregation-controller",
     "cronjob-controller",
     "job-controller",
@@ -41,6 +41,7 @@ const CONTROLLER_ROLES: [&str; 18] = [
     "disruption-controller",
     "replicaset-controller",
     "replication-controller",
+    "resourcequota-controller",
     "generic-garbage-collector",
     "namespace-controller",
     "node-controller",

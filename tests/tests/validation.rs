@@ -375,7 +375,7 @@ fn variants(object: &Value, below: &[&str]) -> Vec<(String, Value)> {
 async fn upstream() -> (UpstreamApiserver, Connection) {
     let upstream = UpstreamApiserver::start(&[
         "--allow-privileged=true",
-        "--disable-admission-plugins=ServiceAccount,DefaultTolerationSeconds",
+        "--disable-admission-plugins=LimitRanger,ServiceAccount,DefaultTolerationSeconds",
     ])
     .unwrap();
     let target = Target::from_kubeconfig(&upstream.admin).unwrap();

@@ -5,7 +5,7 @@ use crate::codec::json;
 use crate::field::{BadValue, Error, ErrorList, Path};
 use crate::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use crate::schema::{FieldId, Scalar, Shape};
-use crate::tree::Ref;
+use crate::tree::{Kind, Ref};
 use crate::view::{List, MapRef, View};
 use crate::{IntOrString, Quantity};
 
@@ -277,7 +277,7 @@ pub(super) fn internal(node: Option<Ref<'_>>) -> BadValue {
 }
 
 fn write_internal(node: Ref<'_>, out: &mut String) {
-    if node.items().any(|item| item.ty().is_some()) {
+    if node.kind() == Kind::List {
         out.push('[');
         for (at, item) in node.items().enumerate() {
             if at > 0 {

@@ -14,6 +14,7 @@ mod config;
 mod daemon_set;
 mod event;
 mod format;
+mod limit_range;
 mod meta;
 mod names;
 mod namespace;
@@ -21,6 +22,7 @@ mod node;
 pub mod options;
 mod pod;
 mod rbac;
+mod resource_quota;
 mod service;
 mod small;
 mod stateful_set;
@@ -35,8 +37,8 @@ use crate::apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, Sta
 use crate::batch::v1::{CronJob, Job};
 use crate::coordination::v1::Lease;
 use crate::core::v1::{
-    ConfigMap, Event, Namespace, Node, PersistentVolumeClaim, Pod, PodTemplate,
-    ReplicationController, Secret, Service,
+    ConfigMap, Event, LimitRange, Namespace, Node, PersistentVolumeClaim, Pod, PodTemplate,
+    ReplicationController, ResourceQuota, Secret, Service,
 };
 use crate::events::v1::Event as EventsEvent;
 use crate::field::{Error, ErrorList, Path};
@@ -119,6 +121,15 @@ const RULES: &[Rules] = &[
         |errors, new, old| service::check(errors, new, Some(old)),
         "status" => |_: &mut ErrorList, _, _| {}
     ),
+    rules!(LimitRange, limit_range::limit_range, |errors, new, _| {
+        limit_range::limit_range(errors, new)
+    }),
+    rules!(
+        ResourceQuota,
+        resource_quota::create,
+        resource_quota::update,
+        "status" => |errors, new, _| resource_quota::status_update(errors, new)
+    ),
     rules!(Event, event::core, |errors, new, _| event::core(
         errors, new
     )),
@@ -198,9 +209,7 @@ fn pod_template(errors: &mut ErrorList, template: PodTemplate<'_>) {
 /// Group and resource of the kinds whose metadata alone is checked. (ServiceAccounts have no further rules upstream either.)
 pub const UNCHECKED: &[(&str, &str)] = &[
     ("", "endpoints"),
-    ("", "limitranges"),
     ("", "persistentvolumes"),
-    ("", "resourcequotas"),
     ("admissionregistration.k8s.io", "mutatingadmissionpolicies"),
     (
         "admissionregistration.k8s.io",

@@ -10,12 +10,13 @@ mod labels;
 mod network;
 mod overlap;
 mod pod;
+mod quota;
 
 use crate::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use crate::batch::v1::{CronJob, Job, JobSpec};
 use crate::core::v1::{
     Endpoints, Node, PersistentVolume, PersistentVolumeClaim, Pod, PodTemplate,
-    ReplicationController, Service, ServiceAccount,
+    ReplicationController, ResourceQuota, Service, ServiceAccount,
 };
 use crate::discovery::v1::EndpointSlice;
 use crate::field::Path;
@@ -49,6 +50,7 @@ pub fn create(tree: &Tree) -> Vec<String> {
                 cluster::service_account(&mut out, ServiceAccount::of(tree), None);
             }
             StatefulSet::TYPE => cluster::stateful_set(&mut out, StatefulSet::of(tree), None),
+            ResourceQuota::TYPE => quota::resource_quota(&mut out, ResourceQuota::of(tree)),
             _ => {}
         }
     }

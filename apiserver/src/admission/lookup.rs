@@ -44,6 +44,20 @@ impl Lookup {
             .collect()
     }
 
+    /// The objects of a namespace below `prefix`, by name.
+    pub fn in_namespace(&self, prefix: &str, namespace: &str, ty: TypeId) -> Vec<Tree> {
+        let Some(collection) = self.0.collection(prefix) else {
+            return Vec::new();
+        };
+        let start = format!("{namespace}/");
+        collection
+            .snapshot()
+            .from(&start)
+            .take_while(|object| object.key().starts_with(&start))
+            .filter_map(|object| decode(object, ty))
+            .collect()
+    }
+
     /// Where the view stands.
     pub fn applied(&self) -> Revision {
         self.0.applied()

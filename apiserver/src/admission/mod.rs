@@ -1,16 +1,18 @@
 //! Admission: what may change or refuse a write after it was authorized and before it is stored.
 //!
 //! A chain of steps, each in a file of its own. First those that change the new object run, in order, then those that only judge
-//! it. Steps ask the view, never the log. A step that calls others over the network (a webhook) fits the same signatures.
+//! it, and at last what it uses is charged. Steps ask the view, never the log. A step that calls others over the network (a webhook) fits the same signatures.
 
 mod certificates;
 mod escalation;
+mod limit_ranger;
 mod lookup;
 mod namespace_lifecycle;
 mod node_restriction;
 mod node_taint;
 mod node_token;
 mod priority;
+mod resource_quota;
 mod runtime_class;
 mod service_account;
 mod storage_protection;
@@ -23,19 +25,21 @@ use async_trait::async_trait;
 
 pub use certificates::{CertificateRequester, CertificateSigners};
 pub use escalation::RbacEscalation;
+pub use limit_ranger::LimitRanger;
 pub use lookup::Lookup;
 pub use namespace_lifecycle::NamespaceLifecycle;
 pub use node_restriction::NodeRestriction;
 pub use node_taint::TaintNodesByCondition;
 pub use node_token::NodeTokens;
 pub use priority::Priority;
+pub use resource_quota::{Charge, ResourceQuota};
 pub use runtime_class::RuntimeClass;
 pub use service_account::ServiceAccount;
 pub use storage_protection::StorageObjectInUseProtection;
 pub use tolerations::DefaultTolerationSeconds;
 
 use crate::env::Env;
-use crate::registry::{Kind, meta};
+use crate::registry::{Api, Kind, meta};
 use crate::request::{DeleteOptions, RequestContext};
 use crate::status::Status;
 use crate::view::View;
@@ -132,6 +136,7 @@ pub trait Validate: Send + Sync + 'static {
 pub struct Chain {
     mutating: Vec<Box<dyn Mutate>>,
     validating: Vec<Box<dyn Validate>>,
+    quota: Option<ResourceQuota>,
 }
 
 impl Chain {
@@ -147,11 +152,18 @@ impl Chain {
         self
     }
 
+    /// Adds the step that charges quotas, the last of all.
+    pub fn charging(mut self, step: ResourceQuota) -> Chain {
+        self.quota = Some(step);
+        self
+    }
+
     /// The steps that upstream runs by default, as far as they are built, in upstream's order.
     pub fn standard(view: &Arc<View>, env: &Env) -> Chain {
         let lookup = Lookup::new(Arc::clone(view));
         Chain::default()
             .mutating(NamespaceLifecycle::new(lookup.clone()))
+            .mutating(LimitRanger::new(lookup.clone()))
             .mutating(ServiceAccount::new(lookup.clone(), env.clone()))
             .mutating(TaintNodesByCondition)
             .mutating(Priority::new(lookup.clone()))
@@ -160,9 +172,11 @@ impl Chain {
             .mutating(RuntimeClass::new(lookup.clone()))
             .mutating(CertificateRequester)
             .validating(NamespaceLifecycle::new(lookup.clone()))
+            .validating(LimitRanger::new(lookup.clone()))
             .validating(NodeRestriction::new(lookup.clone()))
             .validating(Priority::new(lookup.clone()))
             .validating(RuntimeClass::new(lookup))
+            .charging(ResourceQuota::default())
     }
 
     /// Runs the steps that may change the new object.
@@ -199,5 +213,22 @@ impl Chain {
             step.validate(attributes, new, old).await?;
         }
         Ok(())
+    }
+
+    /// Charges a write that all other steps let pass, which is written with what this returns.
+    ///
+    /// # Errors
+    /// The refusal of a quota.
+    pub async fn charge(
+        &self,
+        api: &Api,
+        attributes: &Attributes<'_>,
+        new: &Tree,
+        old: Option<&Tree>,
+    ) -> Result<Charge, Status> {
+        match &self.quota {
+            Some(quota) => quota.charge(api, attributes, new, old).await,
+            None => Ok(Charge::default()),
+        }
     }
 }

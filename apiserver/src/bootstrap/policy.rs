@@ -15,7 +15,7 @@ const CONTROLLERS: &str = "system:kube-controller-manager";
 const CONTROLLER_ROLE: &str = "system:controller:";
 /// Upstream's controller manager is a service account of its own for each controller; ours is one user, who has the roles of
 /// those that it runs.
-const OUR_CONTROLLERS: [&str; 18] = [
+const OUR_CONTROLLERS: [&str; 19] = [
     "clusterrole-aggregation-controller",
     "cronjob-controller",
     "daemon-set-controller",
@@ -30,6 +30,7 @@ const OUR_CONTROLLERS: [&str; 18] = [
     "pvc-protection-controller",
     "replicaset-controller",
     "replication-controller",
+    "resourcequota-controller",
     "root-ca-cert-publisher",
     "service-account-controller",
     "statefulset-controller",

@@ -110,8 +110,14 @@ async fn attempt(
     let now = api.env.now();
     meta::fill_system_fields(&mut new, &api.env.uuid(), now);
     let generate = meta::of(&new).generate_name().to_owned();
-    if meta::of(&new).name().is_empty() && !generate.is_empty() {
-        meta::of_mut(&mut new).set("name", names::generate(&generate, &api.env).as_str());
+    if meta::of(&new).name().is_empty() {
+        let name = match generate.as_str() {
+            "" => Some(api.env.uuid()).filter(|_| call.kind.strategy.names_itself),
+            prefix => Some(names::generate(prefix, &api.env)),
+        };
+        if let Some(name) = name {
+            meta::of_mut(&mut new).set("name", name.as_str());
+        }
     }
     place(api, call, &new, attributes, || Ok(())).await
 }
@@ -126,9 +132,16 @@ pub async fn place(
 ) -> Result<Written, Status> {
     for _ in 0..PLACE_ATTEMPTS {
         let mut new = new.clone();
-        let companions = companion::create(api, call, &mut new).await?;
-        prepare(api, call, &mut new, attributes).await?;
+        let mut companions = companion::create(api, call, &mut new).await?;
+        let name = prepare(api, call, &mut new, attributes).await?;
         may()?;
+        let attributes = Attributes {
+            name: &name,
+            ..*attributes
+        };
+        let charging = api.admission.charge(api, &attributes, &new, None);
+        let mut charge = call.cx.time_async(Stage::Admission, charging).await?;
+        companions.append(&mut charge.ops);
         match insert(api, call, new, companions, attributes.dry_run).await? {
             Placed::Written(written) => return Ok(*written),
             Placed::Taken(head) => {
@@ -146,13 +159,14 @@ enum Placed {
     Taken(Revision),
 }
 
-/// What every new object goes through, whichever verb makes it: the kind's strategy, validation, validating admission.
+/// What every new object goes through, whichever verb makes it: the kind's strategy, validation, validating admission. Returns
+/// its name.
 async fn prepare(
     api: &Api,
     call: &Call<'_>,
     new: &mut Tree,
     attributes: &Attributes<'_>,
-) -> Result<(), Status> {
+) -> Result<String, Status> {
     let kind = call.kind;
     match_namespace(call.namespace(), new)?;
     let now = api.env.now().as_second();
@@ -174,7 +188,8 @@ async fn prepare(
             Stage::Admission,
             api.admission.validate(&attributes, Some(new), None),
         )
-        .await
+        .await?;
+    Ok(name)
 }
 
 /// Appends a new object and its companions to the log, unless one of its name is there.

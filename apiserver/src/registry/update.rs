@@ -230,6 +230,8 @@ async fn attempt(
         api.admission.validate(&attributes, Some(&new), Some(&old)),
     )
     .await?;
+    let charging = api.admission.charge(api, &attributes, &new, Some(&old));
+    let mut charge = cx.time_async(Stage::Admission, charging).await?;
 
     if goes(kind, &new, &old) {
         // Its last finalizer is gone, and it was being deleted.
@@ -275,7 +277,11 @@ async fn attempt(
         expect: Expect::At(object.revision()),
         ttl: kind.strategy.ttl,
     };
-    let ops = std::iter::once(op).chain(companions).collect();
+    let charges = std::mem::take(&mut charge.ops);
+    let ops = std::iter::once(op)
+        .chain(companions)
+        .chain(charges)
+        .collect();
     let revision = append(api, call, ops).await?;
     Ok(api.written(cx, kind, key, new, revision, false).await)
 }

@@ -11,6 +11,7 @@ pub mod pod;
 pub mod replica_set;
 pub mod selector;
 pub mod template;
+pub mod usage;
 pub mod work;
 
 use std::collections::BTreeMap;

@@ -258,6 +258,12 @@ impl<P: Projection> Informer<P> {
         Informer { resource, store }
     }
 
+    /// Whether both are fed by the same source. After [`Informers::stop`](super::Informers::stop) an old one is fed no more, and
+    /// one that is asked for anew is another.
+    pub fn is_same(&self, other: &Informer<P>) -> bool {
+        Arc::ptr_eq(&self.store, &other.store)
+    }
+
     /// What it is an informer of.
     pub fn resource(&self) -> &Resource {
         &self.resource

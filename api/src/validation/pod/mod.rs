@@ -18,7 +18,10 @@ mod update;
 mod volume;
 mod windows;
 
-pub(super) use resources::quantity as resource_quantity;
+pub(super) use resources::{
+    any_name as resource_name, container_name as container_resource_name, overcommits,
+    quantity as resource_quantity,
+};
 pub(super) use security::profile_annotations;
 pub(super) use spec::{preemption_policy, template};
 pub(super) use status::update as status_update;

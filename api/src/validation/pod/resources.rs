@@ -58,7 +58,7 @@ fn is_huge_pages(name: &str) -> bool {
 }
 
 /// Whether more of it can be promised than there is.
-fn overcommits(name: &str) -> bool {
+pub(crate) fn overcommits(name: &str) -> bool {
     is_native(name) && !is_huge_pages(name)
 }
 
@@ -69,7 +69,7 @@ fn is_extended(name: &str) -> bool {
 }
 
 /// The name of any resource.
-fn any_name(errors: &mut ErrorList, path: &Path<'_>, name: &str) {
+pub(crate) fn any_name(errors: &mut ErrorList, path: &Path<'_>, name: &str) {
     let messages = format::label_key(name);
     if messages.is_empty()
         && !name.contains('/')
@@ -88,7 +88,7 @@ fn any_name(errors: &mut ErrorList, path: &Path<'_>, name: &str) {
     }
 }
 
-fn container_name(errors: &mut ErrorList, path: &Path<'_>, name: &str) {
+pub(crate) fn container_name(errors: &mut ErrorList, path: &Path<'_>, name: &str) {
     if CONTAINER.contains(&name) {
         return;
     }

@@ -49,6 +49,8 @@ pub enum Garbage {
 pub struct Strategy {
     /// A PUT makes the object if it is not there.
     pub create_on_update: bool,
+    /// A new object without any name is given one.
+    pub names_itself: bool,
     /// A PUT without a resourceVersion overwrites whatever is there.
     pub unconditional_update: bool,
     /// A delete answers the object instead of a Status.
@@ -104,6 +106,7 @@ impl Rules for Plain {}
 
 const DEFAULT: Strategy = Strategy {
     create_on_update: false,
+    names_itself: false,
     unconditional_update: true,
     returns_deleted: false,
     garbage: Garbage::Collect,
@@ -177,7 +180,12 @@ pub fn of(group: &str, resource: &str, status: bool) -> Strategy {
             ttl: Some(EVENT_TTL),
             ..base
         },
-        ("", "limitranges" | "endpoints") => Strategy {
+        ("", "limitranges") => Strategy {
+            create_on_update: true,
+            names_itself: true,
+            ..base
+        },
+        ("", "endpoints") => Strategy {
             create_on_update: true,
             ..base
         },
