@@ -6,8 +6,8 @@
 //!
 //! Rules know nothing of other objects, of who asks, or of the cluster. Facts: upstream's `pkg/apis/*/validation`.
 
-mod budget;
 mod batch;
+mod budget;
 mod check;
 mod claim;
 mod config;
