@@ -18,7 +18,47 @@ pub fn objects() -> Vec<Value> {
     let made_of = |spec: Value| {
         controller(json!({"template": {"metadata": {"labels": {"a": "b"}}, "spec": spec}}))
     };
+    let job = |extra: Value| {
+        let mut job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j", "namespace": "default"}, "spec": {
+            "manualSelector": true, "selector": {"matchLabels": {"a": "b"}}, "completions": 5,
+            "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}},
+        }});
+        for (key, value) in extra.as_object().unwrap() {
+            job["spec"][key] = value.clone();
+        }
+        job
+    };
+    // Upstream's server breaks off where completions are missing beside a policy: no test can change that here.
+    let succeeds =
+        |rules: Value| job(json!({"completionMode": "Indexed", "successPolicy": {"rules": rules}}));
     vec![
+        succeeds(
+            json!([{"succeededIndexes": "0-1,3", "succeededCount": 2}, {"succeededCount": 3}]),
+        ),
+        succeeds(json!([])),
+        succeeds(json!([{}])),
+        succeeds(json!([{"succeededCount": -1}, {"succeededCount": 6}])),
+        succeeds(json!([{"succeededIndexes": "0-1", "succeededCount": 3}])),
+        succeeds(
+            json!([{"succeededIndexes": "1-2-3"}, {"succeededIndexes": "x"}, {"succeededIndexes": "5"}]),
+        ),
+        succeeds(
+            json!([{"succeededIndexes": "3-1"}, {"succeededIndexes": "1,0"}, {"succeededIndexes": ""}]),
+        ),
+        job(json!({"successPolicy": {"rules": [{"succeededCount": 1}]}})),
+        job(
+            json!({"completions": 200_000, "parallelism": 200_000, "completionMode": "Indexed", "backoffLimitPerIndex": 1}),
+        ),
+        job(
+            json!({"completions": 200_000, "parallelism": 20_000, "completionMode": "Indexed", "backoffLimitPerIndex": 1, "maxFailedIndexes": 150_000}),
+        ),
+        job(
+            json!({"podFailurePolicy": {"rules": [{"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [3, 0, 3]}}, {}]}}),
+        ),
+        job(
+            json!({"podReplacementPolicy": "TerminatingOrFailed", "podFailurePolicy": {"rules": []}}),
+        ),
+        job(json!({"managedBy": "Example.com/{}"})),
         pod(json!({})),
         pod(json!({"containers": [{}]})),
         pod(json!({"containers": [c(json!({})), c(json!({}))], "initContainers": [c(json!({}))]})),
