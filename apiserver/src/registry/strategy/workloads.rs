@@ -14,25 +14,30 @@ impl Rules for Deployments {
     }
 }
 
-/// DaemonSets: the deprecated `spec.templateGeneration` counts changes of the template.
+/// DaemonSets: an annotation counts changes of the template, as a field did in a version that is gone.
 pub struct DaemonSets;
 
-const TEMPLATE_GENERATION: &str = "templateGeneration";
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 fn template_generation(tree: &Tree) -> i64 {
-    tree.root()
-        .path("spec.templateGeneration")
-        .and_then(|g| g.as_i64())
-        .unwrap_or_default()
+    let annotations = api::view::metadata(tree).annotations();
+    let count = annotations.get(TEMPLATE_GENERATION);
+    count.and_then(|c| c.parse().ok()).unwrap_or_default()
+}
+
+fn set_template_generation(tree: &mut Tree, generation: i64) {
+    if let Some(mut metadata) = api::view::metadata_mut(tree) {
+        let generation = generation.to_string();
+        metadata
+            .annotations_mut()
+            .insert(TEMPLATE_GENERATION, &generation);
+    }
 }
 
 impl Rules for DaemonSets {
     fn prepare_create(&self, new: &mut Tree, _: i64) {
-        if template_generation(new) < 1 {
-            meta::ensure(&mut new.root_mut(), "spec", |spec| {
-                meta::set(spec, TEMPLATE_GENERATION, 1)
-            });
-        }
+        let generation = template_generation(new).max(1);
+        set_template_generation(new, generation);
     }
 
     fn prepare_update(&self, new: &mut Tree, old: &Tree) {
@@ -40,10 +45,11 @@ impl Rules for DaemonSets {
             new.root().path("spec.template"),
             old.root().path("spec.template"),
         );
-        let generation = template_generation(old) + i64::from(changed);
-        meta::ensure(&mut new.root_mut(), "spec", |spec| {
-            meta::set(spec, TEMPLATE_GENERATION, generation)
-        });
+        set_template_generation(new, template_generation(old) + i64::from(changed));
+    }
+
+    fn prepare_status(&self, new: &mut Tree, old: &Tree, _: i64) {
+        set_template_generation(new, template_generation(old));
     }
 }
 
