@@ -25,7 +25,6 @@ fn sequences_by_hand_are_answered_as_upstream_answers() {
         "workloads",
         "access",
         "conformance",
-        "quota",
         "protobuf-by-hand",
         "--wanted",
         SEQUENCES,
