@@ -1,7 +1,8 @@
-//! The node's HTTPS server: containers' logs and health, for the API server and those who may read the node.
+//! The node's HTTPS server: containers' logs, commands in them, connections to their ports, and health, for the API server and those who may read the node.
 
 mod access;
 mod logs;
+mod streams;
 mod tls;
 
 use std::net::SocketAddr;
@@ -33,6 +34,7 @@ pub struct Identity {
 struct ServerState {
     shared: Arc<Shared>,
     lookup: Lookup,
+    stop: CancellationToken,
 }
 
 /// A server that listens and does not serve yet.
@@ -82,12 +84,38 @@ impl Server {
 
     /// Serves until `stop`.
     pub async fn serve(self, shared: Arc<Shared>, lookup: Lookup, stop: CancellationToken) {
-        let state = ServerState { shared, lookup };
+        let state = ServerState {
+            shared,
+            lookup,
+            stop: stop.clone(),
+        };
+        // Upstream's clients ask with POST, those of browsers' kind can only GET.
+        let (exec, attach) = (
+            get(streams::exec).post(streams::exec),
+            get(streams::attach).post(streams::attach),
+        );
+        let (exec_with_uid, attach_with_uid) = (
+            get(streams::exec_with_uid).post(streams::exec_with_uid),
+            get(streams::attach_with_uid).post(streams::attach_with_uid),
+        );
+        let (forward, forward_with_uid) = (
+            get(streams::port_forward).post(streams::port_forward),
+            get(streams::port_forward_with_uid).post(streams::port_forward_with_uid),
+        );
         let protected = Router::new()
             .route(
                 "/containerLogs/{namespace}/{pod}/{container}",
                 get(logs::container_logs),
             )
+            .route("/exec/{namespace}/{pod}/{container}", exec)
+            .route("/exec/{namespace}/{pod}/{container}/{more}", exec_with_uid)
+            .route("/attach/{namespace}/{pod}/{container}", attach)
+            .route(
+                "/attach/{namespace}/{pod}/{container}/{more}",
+                attach_with_uid,
+            )
+            .route("/portForward/{namespace}/{pod}", forward)
+            .route("/portForward/{namespace}/{pod}/{uid}", forward_with_uid)
             .layer(axum::middleware::from_fn_with_state(
                 state.clone(),
                 access::require,
