@@ -38,8 +38,12 @@ async fn run(
 ) {
     let known = &container.known;
     let (stdout, stderr) = (remote.stdout.clone(), remote.stderr.clone());
+    let mut pieces = FramedRead::new(socket, Pieces);
+    // The first says that nothing is missed from now on: only then may input lead to output.
+    if !matches!(pieces.next().await, Some(Ok(_))) {
+        return;
+    }
     let output = async {
-        let mut pieces = FramedRead::new(socket, Pieces);
         while let Some(Ok((stream, bytes))) = pieces.next().await {
             let to = match stream {
                 Stream::Stdout => &stdout,

@@ -138,6 +138,9 @@ impl Server {
                     continue;
                 }
             };
+            if let Err(error) = tune(&stream) {
+                tracing::debug!(%error, "socket options");
+            }
             let (acceptor, router, stop) = (self.acceptor.clone(), router.clone(), stop.clone());
             tokio::spawn(async move {
                 let handshake = tokio::time::timeout(
@@ -160,4 +163,17 @@ impl Server {
             });
         }
     }
+}
+
+/// No delay for what is typed, and a client that is gone without a word is found out.
+fn tune(stream: &tokio::net::TcpStream) -> std::io::Result<()> {
+    use rustix::net::sockopt;
+    use std::time::Duration;
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(60))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(15))?;
+    sockopt::set_tcp_keepcnt(stream, 4)?;
+    sockopt::set_tcp_user_timeout(stream, 120_000)?;
+    Ok(())
 }
