@@ -1,4 +1,4 @@
-//! `pods/log`: from kubelets of the same process and over HTTPS.
+//! `pods/log`: from kubelets of the same process and over HTTPS; and what is judged here of the connections to kubelets.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // Tests may.
 
 mod common;
@@ -101,9 +101,31 @@ async fn questions_are_judged_before_a_kubelet_is_asked() {
             "PodLogOptions \"free\" is invalid: limitBytes: Invalid value: 0: must be greater than 0",
         ),
         (
+            "two/exec?command=x",
+            400,
+            "a container name must be specified for pod two, choose one of: [a b]",
+        ),
+        (
+            "two/attach?container=z",
+            400,
+            "container z is not valid for pod two",
+        ),
+        (
             "free/exec?command=x",
+            400,
+            "pod free does not have a host assigned",
+        ),
+        ("lost/portforward", 404, "pods \"gone\" not found"),
+        ("none/portforward", 404, "pods \"none\" not found"),
+        (
+            "free/portforward?ports=x",
+            400,
+            "strconv.ParseInt: parsing \"x\": invalid syntax",
+        ),
+        (
+            "free/proxy",
             405,
-            "pods/exec is not supported by this server: see docs/limitations.md",
+            "pods/proxy is not supported by this server: see docs/limitations.md",
         ),
     ] {
         let refused = client.get(&format!("{PODS}/{path}")).await.refused();
@@ -111,6 +133,9 @@ async fn questions_are_judged_before_a_kubelet_is_asked() {
     }
     node(&client, 10250).await;
     pod(&client, "here", "n1", &["c"]).await;
+    let plain = client.get(&format!("{PODS}/here/exec?command=x")).await;
+    let (code, _, message) = plain.refused();
+    assert_eq!((code, message.as_str()), (400, "Upgrade request required"));
     let (code, _, message) = client.get(&format!("{PODS}/here/log")).await.refused();
     assert_eq!(code, 500);
     assert!(

@@ -135,6 +135,25 @@ impl Cluster {
         Err(refusal(code, &bytes))
     }
 
+    /// Opens a WebSocket with the channels of `exec`, `attach` and `portforward`, version 5 or 4.
+    pub async fn channels(&self, path: &str) -> Result<kube::client::Connection> {
+        let request = Request::get(path)
+            .body(Vec::new())
+            .map_err(|error| Error::Usage(format!("{path}: {error}")))?;
+        self.client
+            .connect(request)
+            .await
+            .map_err(|error| match error {
+                kube::Error::Api(status) => Error::Server {
+                    code: status.code,
+                    reason: status.reason.clone(),
+                    message: status.message.clone(),
+                },
+                kube::Error::UpgradeConnection(error) => Error::Failed(error.to_string()),
+                error => self.unreachable(&error),
+            })
+    }
+
     /// One request whose answer is JSON.
     pub async fn json(
         &self,

@@ -58,6 +58,9 @@ pub enum Error {
     /// Differences were found (`ctl diff`): they are printed already.
     #[error("")]
     Differences,
+    /// A command in a container ended with a code other than 0.
+    #[error("command terminated with exit code {0}")]
+    Exited(u8),
     /// Several objects failed; each was reported where it happened.
     #[error("{0} of the objects failed")]
     Several(usize, Box<Error>),
@@ -78,6 +81,7 @@ impl Error {
             Self::Server { code: 404, .. } => 4,
             Self::Server { code: 409, .. } => 5,
             Self::TimedOut(_) => 6,
+            Self::Exited(code) => *code,
             Self::Several(_, first) => first.exit_code(),
             _ => 1,
         }

@@ -5,7 +5,7 @@
 //! `describe` shows single objects.
 //!
 //! Exit codes: 0 done; 1 refused, failed, or differences found by `diff`; 2 wrong usage or input; 3 the server cannot be
-//! reached; 4 not found; 5 conflict; 6 timed out.
+//! reached; 4 not found; 5 conflict; 6 timed out. `exec` ends with the exit code of what it ran.
 
 use std::io::Write;
 
@@ -17,9 +17,12 @@ pub mod duration;
 pub mod error;
 pub mod input;
 pub mod output;
+pub mod pods;
 pub mod resources;
 pub mod rollouts;
+pub mod streams;
 pub mod targets;
+pub mod terminal;
 pub mod verbs;
 
 use error::{Error, Result};
@@ -52,7 +55,7 @@ pub fn report(error: &Error) {
         return;
     }
     let text = error.to_string();
-    if matches!(error, Error::Server { .. }) {
+    if matches!(error, Error::Server { .. } | Error::Exited(_)) {
         eprintln!("{text}")
     } else {
         eprintln!("error: {text}")

@@ -51,6 +51,11 @@ impl Shared {
         self.config.root_dir.join("pods").join(uid)
     }
 
+    /// Where the pipes and sockets of a pod's processes are.
+    pub fn exec_dir(&self, uid: &str) -> PathBuf {
+        self.config.run_dir.join("exec").join(uid)
+    }
+
     /// Where a container's attempts log.
     pub fn log_dir(&self, namespace: &str, name: &str, uid: &str, container: &str) -> PathBuf {
         self.pod_log_dir(namespace, name, uid).join(container)

@@ -1,5 +1,7 @@
 //! A further process in a running container: its exit code and what it said.
 
+pub mod stream;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
-use crate::containerd::{Containerd, Error};
+use crate::containerd::{Containerd, Error, Stdio};
 
 /// What is kept of its output.
 const MAX_OUTPUT_BYTES: usize = 10 * 1024;
@@ -83,8 +85,14 @@ async fn run_with_pipes(
     paths: &[String; 2],
     receivers: Vec<pipe::Receiver>,
 ) -> Result<Outcome, Error> {
+    let [stdout, stderr] = paths.clone();
+    let stdio = Stdio {
+        stdout,
+        stderr,
+        ..Stdio::default()
+    };
     containerd
-        .create_exec(container, exec, process, &paths[0], &paths[1])
+        .create_exec(container, exec, process, stdio)
         .await?;
     let done = CancellationToken::new();
     let readers: Vec<_> = receivers

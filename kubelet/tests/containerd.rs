@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use kubelet::containerd::{Event, NewContainer, NewTask, TaskState};
+use kubelet::containerd::{Event, NewContainer, NewTask, Stdio, TaskState};
 use kubelet::logs::writer::WriterConfig;
 use kubelet::logs::{Rotation, cri};
 use kubelet::oci::{Host, ProcessConfig, SpecConfig, User, process, spec};
@@ -63,12 +63,18 @@ async fn start(machine: &Machine, id: &str, args: &[&str]) -> u32 {
             max_bytes: 100_000,
             max_files: 50,
         },
+        tap: machine.path().join(format!("{id}.tap")),
     };
     let output = writer.uri(Path::new(env!("CARGO_BIN_EXE_kubelet")));
+    let stdio = Stdio {
+        stdout: output.clone(),
+        stderr: output,
+        ..Stdio::default()
+    };
     let task = NewTask {
         id: id.into(),
         rootfs,
-        output,
+        stdio,
         oci_runtime: host.oci_runtime,
     };
     machine.containerd.create_task(task).await.unwrap();
@@ -225,9 +231,14 @@ async fn a_further_process_runs_in_a_running_container() {
     let said = tokio::task::spawn_blocking(move || std::fs::read_to_string(reader).unwrap());
     let other = err.clone();
     let complained = tokio::task::spawn_blocking(move || std::fs::read_to_string(other).unwrap());
+    let stdio = Stdio {
+        stdout: out,
+        stderr: err,
+        ..Stdio::default()
+    };
     machine
         .containerd
-        .create_exec("a", "exec-1", &process(&config, None).unwrap(), &out, &err)
+        .create_exec("a", "exec-1", &process(&config, None).unwrap(), stdio)
         .await
         .unwrap();
     machine.containerd.start_task("a", "exec-1").await.unwrap();

@@ -1,4 +1,5 @@
-//! What a kubelet executes: nothing but the tool that sets packet filter rules, and its own containerd where it brings one.
+//! What a kubelet executes: nothing but the tool that sets packet filter rules, its own containerd where it brings one, and
+//! itself to write the log of a container that has input or a terminal.
 //! Containers are made through containerd's API, never by `ctr` or an OCI runtime that the kubelet starts.
 #![allow(
     clippy::unwrap_used,

@@ -8,6 +8,7 @@
 //! It speaks netlink itself and executes one program only, `nft`, and that in batches.
 
 mod addresses;
+mod connect;
 mod error;
 mod forwarding;
 mod link;
@@ -22,6 +23,7 @@ use ipnet::Ipv4Net;
 use tokio::sync::Mutex;
 
 pub use addresses::AddressPool;
+pub use connect::connect;
 pub use error::Error;
 pub use forwarding::ForwardPolicy;
 pub use nft::{HostPort, Protocol};

@@ -3,6 +3,10 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
+unsafe extern "C" {
+    fn ioctl(file: i32, request: u64, argument: *mut u16) -> i32;
+}
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -66,6 +70,46 @@ fn run(words: &[&str]) {
                 all.push(vec![1_u8; 1 << 20]);
             }
             println!("ate {}", all.len());
+        }
+        // Gives back what it is given.
+        ["echo"] => {
+            std::io::copy(&mut std::io::stdin().lock(), &mut std::io::stdout().lock()).unwrap();
+        }
+        ["lines"] => {
+            for line in std::io::stdin().lines() {
+                println!("got {}", line.unwrap());
+            }
+            println!("no more");
+        }
+        ["gush", mebibytes] => {
+            let mut out = std::io::stdout().lock();
+            for _ in 0..mebibytes.parse::<usize>().unwrap() {
+                out.write_all(&[b'x'; 1 << 20]).unwrap();
+            }
+        }
+        // Says the size of its terminal, once it has one.
+        ["size"] => {
+            let mut size = [0_u16; 4];
+            for _ in 0..3000 {
+                // SAFETY: the call writes four numbers of 16 bits there.
+                let failed = unsafe { ioctl(0, 0x5413, size.as_mut_ptr()) };
+                if failed != 0 || size[0] != 0 {
+                    println!("terminal {} rows {} columns {}", failed == 0, size[0], size[1]);
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        // Gives back what comes over each connection, and its end.
+        ["mirror", port] => {
+            let listener = std::net::TcpListener::bind(("127.0.0.1", port.parse().unwrap())).unwrap();
+            println!("listening");
+            for connection in listener.incoming().flatten() {
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut &connection, &mut &connection);
+                    let _ = connection.shutdown(std::net::Shutdown::Write);
+                });
+            }
         }
         ["serve", port] => {
             let listener = std::net::TcpListener::bind(("0.0.0.0", port.parse().unwrap())).unwrap();

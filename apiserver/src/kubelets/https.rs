@@ -136,6 +136,20 @@ impl Https {
         path: &str,
         verify: Verify,
     ) -> Result<Response<Body>, HttpsError> {
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = path.parse().map_err(|_| HttpsError::Address)?;
+        self.send(host, port, request, verify).await
+    }
+
+    /// Sends a request, whose target is a path, on a connection of its own. It ends with the answer's body, unless the answer
+    /// upgrades it.
+    pub(crate) async fn send(
+        &self,
+        host: &str,
+        port: u16,
+        mut request: Request<Body>,
+        verify: Verify,
+    ) -> Result<Response<Body>, HttpsError> {
         let connector = match verify {
             Verify::Authority => self.verified.clone(),
             Verify::Nothing => self.unverified.clone(),
@@ -153,7 +167,7 @@ impl Https {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| HttpsError::Address)?;
         let dial = async {
             let stream = TcpStream::connect((host, port)).await?;
-            stream.set_nodelay(true)?;
+            crate::serve::tune(&stream)?;
             connector.connect(name, stream).await
         };
         let stream = tokio::time::timeout(DIAL, dial)
@@ -164,12 +178,10 @@ impl Https {
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         // Ends when the answer was read, or is not wanted any more.
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = connection.with_upgrades().await {
                 tracing::debug!(%error, "a connection to a kubelet broke off");
             }
         });
-        let mut request = Request::new(Body::empty());
-        *request.uri_mut() = path.parse().map_err(|_| HttpsError::Address)?;
         let authority = if host.contains(':') {
             format!("[{host}]:{port}")
         } else {

@@ -1,6 +1,5 @@
 //! `pods/log`: the log of a container, streamed from the kubelet of the pod's node at the pace of the client.
 
-use api::Tree;
 use api::core::v1::Pod;
 use async_trait::async_trait;
 use axum::body::Body;
@@ -8,8 +7,9 @@ use futures::StreamExt;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 
-use super::Kubelets;
 use super::log_options::LogOptions;
+use super::target::{container, find_node};
+use super::{Kubelets, websocket};
 use crate::codec::object::decode;
 use crate::registry::subresource::Hook;
 use crate::registry::{Api, Call};
@@ -67,6 +67,15 @@ impl Hook for Logs {
         // A log may be followed for days: it takes no seat from others.
         call.cx.leave_seat();
         let draining = call.cx.draining.clone();
+        if let (true, Some(client)) = (websocket::is_wanted(call.headers), call.upgrade.take()) {
+            return Ok(match websocket::agree(call.headers) {
+                Ok(agreed) => {
+                    let body = answer.into_body().into_data_stream();
+                    websocket::serve(&agreed, client, body, draining)
+                }
+                Err(refusal) => *refusal,
+            });
+        }
         let stream = answer
             .into_body()
             .into_data_stream()
@@ -85,52 +94,6 @@ fn text(code: StatusCode, body: Body) -> Response<Body> {
         HeaderValue::from_static("no-cache, private"),
     );
     response
-}
-
-/// Which container is meant: the one that is named, or the only one.
-fn container(pod: &Tree, wanted: &str) -> Result<String, Status> {
-    let pod = Pod::of(pod);
-    let (spec, name) = (pod.spec(), pod.metadata().name());
-    let all = || {
-        let init = spec.init_containers().iter().map(|c| c.name());
-        let main = spec.containers().iter().map(|c| c.name());
-        init.chain(main)
-            .chain(spec.ephemeral_containers().iter().map(|c| c.name()))
-    };
-    if !wanted.is_empty() {
-        return match all().any(|c| c == wanted) {
-            true => Ok(wanted.to_owned()),
-            false => Err(Status::bad_request(format!(
-                "container {wanted} is not valid for pod {name}"
-            ))),
-        };
-    }
-    let mut main = spec.containers().iter();
-    match (main.next(), main.next()) {
-        (Some(only), None) => Ok(only.name().to_owned()),
-        (None, _) => Err(Status::bad_request(format!(
-            "a container name must be specified for pod {name}"
-        ))),
-        _ => {
-            let all: Vec<&str> = all().collect();
-            let all = all.join(" ");
-            Err(Status::bad_request(format!(
-                "a container name must be specified for pod {name}, choose one of: [{all}]"
-            )))
-        }
-    }
-}
-
-fn find_node(api: &Api, call: &Call<'_>, name: &str) -> Result<Tree, Status> {
-    let kinds = api.kinds();
-    let nodes = kinds
-        .get("", "v1", "nodes")
-        .ok_or_else(Status::unknown_resource)?;
-    // Upstream says of a node that is gone that it is no pod.
-    let node = api
-        .current(nodes, name)
-        .ok_or_else(|| Status::not_found(call.kind.qualified(), name))?;
-    Ok(decode(&nodes.codec, &node)?)
 }
 
 /// What a kubelet's refusal is to the client (upstream: `GenericHttpResponseChecker`).

@@ -116,7 +116,7 @@ impl LogOptions {
 }
 
 /// As upstream reads flags: there, and neither "false" nor "0".
-fn flag(query: &Query, name: &str) -> bool {
+pub(super) fn flag(query: &Query, name: &str) -> bool {
     query
         .get(name)
         .is_some_and(|value| !matches!(value.to_ascii_lowercase().as_str(), "false" | "0"))

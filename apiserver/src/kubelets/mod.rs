@@ -1,11 +1,16 @@
 //! The kubelets, as the API server calls them: over HTTPS at the address that a node reports, or in process.
 //!
-//! What is asked of a kubelet (logs) stands in files of its own; [`Kubelets`] only knows how to reach one.
+//! What is asked of a kubelet (logs, commands, ports) stands in files of its own; [`Kubelets`] only knows how to reach one.
 
 mod https;
 mod log;
 mod log_options;
+mod passage;
+mod stream_options;
+mod streams;
+mod target;
 mod unserved;
+mod websocket;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,6 +28,7 @@ pub(crate) use https::Verify;
 pub use https::{Https, HttpsConfigError, HttpsError};
 pub use log::Logs;
 
+use self::streams::{Stream, Streams};
 use crate::registry::subresource::Hooks;
 
 /// The port of a kubelet that reports none.
@@ -106,12 +112,25 @@ impl Kubelets {
         path: &str,
         verify: bool,
     ) -> Result<Response<Body>, KubeletError> {
+        let mut request = Request::new(Body::empty());
+        // Written by this server: a path and a query, escaped.
+        *request.uri_mut() = path.parse().unwrap_or_default();
+        self.send(node, request, verify).await
+    }
+
+    /// Sends a request, whose target is a path, to the kubelet of a node.
+    ///
+    /// # Errors
+    /// If it cannot be reached.
+    pub async fn send(
+        &self,
+        node: &Tree,
+        request: Request<Body>,
+        verify: bool,
+    ) -> Result<Response<Body>, KubeletError> {
         let view = Node::of(node);
         let local = self.0.local.read().get(view.metadata().name()).cloned();
         if let Some(router) = local {
-            let mut request = Request::new(Body::empty());
-            // Written by this server: a path and a query, escaped.
-            *request.uri_mut() = path.parse().unwrap_or_default();
             let Ok(response) = router.oneshot(request).await;
             return Ok(response);
         }
@@ -121,13 +140,14 @@ impl Kubelets {
             false => Verify::Nothing,
         };
         let (host, port) = location(node)?;
+        let path = request.uri().to_string();
         https
-            .get(&host, port, path, verify)
+            .send(&host, port, request, verify)
             .await
             .map_err(|why| KubeletError::Https {
                 host,
                 port,
-                path: path.to_owned(),
+                path,
                 why,
             })
     }
@@ -167,14 +187,11 @@ fn location(node: &Tree) -> Result<(String, u16), KubeletError> {
 /// Serves what kubelets answer, and refuses by name what is not built yet.
 pub fn serve(hooks: &mut Hooks, kubelets: &Kubelets) {
     hooks.insert("", "pods", "log", Arc::new(Logs::new(kubelets.clone())));
-    for (resource, subresource) in [
-        ("pods", "exec"),
-        ("pods", "attach"),
-        ("pods", "portforward"),
-        ("pods", "proxy"),
-        ("services", "proxy"),
-        ("nodes", "proxy"),
-    ] {
+    for stream in [Stream::Exec, Stream::Attach, Stream::PortForward] {
+        let hook = Arc::new(Streams::new(kubelets.clone(), stream));
+        hooks.insert("", "pods", stream.subresource(), hook);
+    }
+    for (resource, subresource) in [("pods", "proxy"), ("services", "proxy"), ("nodes", "proxy")] {
         hooks.insert("", resource, subresource, Arc::new(unserved::Unserved));
     }
 }

@@ -36,6 +36,8 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::upgrade::OnUpgrade;
+use parking_lot::Mutex;
 use store::Log;
 
 pub use kind::{Kind, KindTable, api_version, builtin, builtin_resources};
@@ -119,6 +121,19 @@ pub struct Call<'a> {
     pub headers: &'a HeaderMap,
     /// Its query, raw.
     pub raw_query: &'a str,
+    /// Its connection, for an endpoint that goes on without HTTP.
+    pub upgrade: &'a Upgrade,
+}
+
+/// The connection of a request, to be had once by an endpoint that upgrades it.
+#[derive(Default)]
+pub struct Upgrade(Mutex<Option<OnUpgrade>>);
+
+impl Upgrade {
+    /// The connection, once the answer is sent. `None` if it cannot be upgraded: HTTP/2, or a caller of the same process.
+    pub fn take(&self) -> Option<OnUpgrade> {
+        self.0.lock().take()
+    }
 }
 
 impl<'a> Call<'a> {
@@ -175,6 +190,7 @@ impl Api {
         cx: &RequestContext,
         headers: &HeaderMap,
         raw_query: &str,
+        upgrade: &Upgrade,
         body: Body,
     ) -> Result<Response<Body>, Status> {
         let info = &cx.info;
@@ -193,6 +209,7 @@ impl Api {
             kind,
             headers,
             raw_query,
+            upgrade,
         };
         if info.verb == Verb::Proxy {
             return Err(Status::unknown_resource());
@@ -259,7 +276,8 @@ impl Handler for Api {
         cx: Arc<RequestContext>,
         request: Request<Body>,
     ) -> Result<Response<Body>, Status> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let upgrade = Upgrade(Mutex::new(head.extensions.remove()));
         if head.method == Method::HEAD {
             // No resource has such a route.
             let info = &cx.info;
@@ -273,6 +291,7 @@ impl Handler for Api {
             &cx,
             &head.headers,
             head.uri.query().unwrap_or_default(),
+            &upgrade,
             body,
         )
         .await

@@ -151,7 +151,7 @@ async fn accept(
 
 /// No delay for small answers, and a client that is gone without a word is found out: by probes while nothing is sent, and
 /// by the lack of acknowledgements while something is.
-fn tune(stream: &TcpStream) -> std::io::Result<()> {
+pub(crate) fn tune(stream: &TcpStream) -> std::io::Result<()> {
     use rustix::net::sockopt;
     stream.set_nodelay(true)?;
     sockopt::set_socket_keepalive(stream, true)?;

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::chain::ApiServer;
 use crate::env::Env;
 
+pub(crate) use connection::tune;
 pub use tls::{TlsError, TlsFiles, TlsState};
 
 /// Bounds of a connection.

@@ -9,9 +9,7 @@ use serde_json::Value;
 use crate::cluster::{Cluster, query};
 use crate::duration;
 use crate::error::{Error, Result};
-use crate::resources::Resources;
-use crate::rollouts::history;
-use crate::targets;
+use crate::{pods, targets};
 
 /// Options of `logs`.
 #[derive(clap::Args, Clone, Debug)]
@@ -103,23 +101,11 @@ pub async fn run(args: Args, cluster: &Cluster, out: &mut dyn Write) -> Result<(
 }
 
 async fn pods(args: &Args, cluster: &Cluster) -> Result<Vec<Value>> {
-    let of_selector = async |selector: &str| {
-        let path = format!(
-            "/api/v1/namespaces/{}/pods{}",
-            cluster.namespace,
-            query(&[("labelSelector", selector)])
-        );
-        let mut list = cluster.get(&path).await?;
-        Ok::<_, Error>(match list["items"].take() {
-            Value::Array(items) => items,
-            _ => Vec::new(),
-        })
-    };
     match (&args.selector, &args.word) {
         (Some(_), Some(_)) => Err(Error::Usage("take either a pod or a selector".into())),
         (None, None) => Err(Error::Usage("name a pod, or choose pods with -l".into())),
         (Some(selector), None) => {
-            let pods = of_selector(selector).await?;
+            let pods = pods::of_selector(cluster, selector).await?;
             if pods.is_empty() {
                 Err(Error::Failed(format!(
                     "no pods with {selector} in namespace {}",
@@ -129,101 +115,16 @@ async fn pods(args: &Args, cluster: &Cluster) -> Result<Vec<Value>> {
                 Ok(pods)
             }
         }
-        (None, Some(word)) => {
-            let Some((kind, name)) = word.split_once('/') else {
-                return Ok(vec![
-                    cluster
-                        .get(&format!(
-                            "/api/v1/namespaces/{}/pods/{word}",
-                            cluster.namespace
-                        ))
-                        .await?,
-                ]);
-            };
-            let resources = Resources::discover(cluster).await?;
-            let resource = resources.find(kind)?;
-            let object = cluster
-                .get(&resource.object_path(&cluster.namespace, name))
-                .await?;
-            if resource.kind == "Pod" {
-                return Ok(vec![object]);
-            }
-            let labels = &object["spec"]["selector"];
-            // Services and replication controllers have bare labels where the others have a selector object.
-            let selector =
-                if labels["matchLabels"].is_null() && labels["matchExpressions"].is_null() {
-                    history::selector(&serde_json::json!({"matchLabels": labels}))?
-                } else {
-                    history::selector(labels)?
-                };
-            if selector.is_empty() {
-                return Err(Error::Usage(format!("{word} chooses no pods")));
-            }
-            let mut pods = of_selector(&selector).await?;
-            // One pod stands for all: the youngest that runs.
-            pods.sort_by_key(|pod| {
-                (
-                    pod["status"]["phase"] != "Running",
-                    std::cmp::Reverse(pod["metadata"]["creationTimestamp"].to_string()),
-                )
-            });
-            let count = pods.len();
-            let pod = pods
-                .into_iter()
-                .next()
-                .ok_or_else(|| Error::Failed(format!("{word} has no pods")))?;
-            if count > 1 {
-                eprintln!("Found {count} pods, using pod/{}", targets::name(&pod));
-            }
-            Ok(vec![pod])
-        }
+        (None, Some(word)) => Ok(vec![pods::find(cluster, word).await?]),
     }
 }
 
 fn containers(args: &Args, pod: &Value) -> Result<Vec<String>> {
-    let names = |list: &str| -> Vec<String> {
-        pod["spec"][list]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|container| container["name"].as_str())
-            .map(str::to_owned)
-            .collect()
-    };
-    let regular = names("containers");
-    let all: Vec<String> = names("initContainers")
-        .into_iter()
-        .chain(regular.clone())
-        .chain(names("ephemeralContainers"))
-        .collect();
     if args.all_containers {
-        return Ok(all);
+        return Ok(pods::containers(pod));
     }
-    let annotated =
-        pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str();
-    match args
-        .container
-        .as_deref()
-        .or(args.container_word.as_deref())
-        .or(annotated)
-    {
-        Some(name) if all.iter().any(|known| known == name) => Ok(vec![name.to_owned()]),
-        Some(name) => Err(Error::Failed(format!(
-            "pod {} has no container {name:?}: it has {}",
-            targets::name(pod),
-            all.join(", ")
-        ))),
-        None => {
-            if regular.len() > 1 {
-                eprintln!(
-                    "Defaulted container {:?} out of: {}",
-                    regular[0],
-                    all.join(", ")
-                );
-            }
-            Ok(regular.into_iter().take(1).collect())
-        }
-    }
+    let wanted = args.container.as_deref().or(args.container_word.as_deref());
+    Ok(vec![pods::container(pod, wanted)?])
 }
 
 fn path(args: &Args, cluster: &Cluster, source: &Source) -> String {

@@ -9,15 +9,18 @@ use crate::error::Result;
 
 pub mod api_resources;
 pub mod apply;
+pub mod attach;
 pub mod completion;
 pub mod create;
 pub mod delete;
 pub mod describe;
 pub mod diff;
 pub mod events;
+pub mod exec;
 pub mod explain_scheduling;
 pub mod get;
 pub mod logs;
+pub mod port_forward;
 pub mod rollout;
 pub mod scale;
 pub mod set;
@@ -49,6 +52,12 @@ pub enum Verb {
     Rollout(rollout::Verb),
     /// Show what a container printed
     Logs(logs::Args),
+    /// Run a command in a container
+    Exec(exec::Args),
+    /// Attach to what runs in a container
+    Attach(attach::Args),
+    /// Forward local ports to a pod
+    PortForward(port_forward::Args),
     /// Wait for a condition
     Wait(wait::Args),
     /// Show what happened
@@ -80,6 +89,9 @@ pub async fn run(verb: Verb, connection: &Connection, out: &mut dyn Write) -> Re
         Verb::Set(verb) => set::run(verb, &cluster, out).await,
         Verb::Rollout(verb) => rollout::run(verb, &cluster, out).await,
         Verb::Logs(args) => logs::run(args, &cluster, out).await,
+        Verb::Exec(args) => exec::run(args, &cluster, out).await,
+        Verb::Attach(args) => attach::run(args, &cluster, out).await,
+        Verb::PortForward(args) => port_forward::run(args, &cluster, out).await,
         Verb::Wait(args) => wait::run(args, &cluster, out).await,
         Verb::Events(args) => events::run(args, &cluster, out).await,
         Verb::ExplainScheduling(args) => explain_scheduling::run(args, &cluster, out).await,

@@ -25,4 +25,4 @@ pub use events::{Event, Events};
 pub use images::Image;
 pub use own::{OwnInstance, keep_own, serve_own};
 pub use snapshots::Mount;
-pub use tasks::{Exit, NewTask, Task, TaskState};
+pub use tasks::{Exit, NewTask, Stdio, Task, TaskState};

@@ -1,6 +1,6 @@
 use containerd_client::services::v1::{
-    CreateTaskRequest, DeleteProcessRequest, DeleteTaskRequest, ExecProcessRequest, GetRequest,
-    KillRequest, ListTasksRequest, StartRequest, WaitRequest,
+    CloseIoRequest, CreateTaskRequest, DeleteProcessRequest, DeleteTaskRequest, ExecProcessRequest,
+    GetRequest, KillRequest, ListTasksRequest, ResizePtyRequest, StartRequest, WaitRequest,
 };
 use containerd_client::types::v1::{Process, Status};
 use prost_types::{Any, Timestamp};
@@ -43,6 +43,19 @@ pub struct Exit {
     pub at: jiff::Timestamp,
 }
 
+/// Where a process's input comes from and its output goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stdio {
+    /// A FIFO's path; empty for no input.
+    pub stdin: String,
+    /// A `binary://` or `file://` URI, or a FIFO's path.
+    pub stdout: String,
+    /// The same; empty for a terminal, which has one output.
+    pub stderr: String,
+    /// All are a terminal's.
+    pub terminal: bool,
+}
+
 /// A task to be made.
 #[derive(Clone, Debug)]
 pub struct NewTask {
@@ -50,8 +63,8 @@ pub struct NewTask {
     pub id: String,
     /// The root file system.
     pub rootfs: Vec<Mount>,
-    /// Where output goes: a `binary://` or `file://` URI, or a FIFO's path.
-    pub output: String,
+    /// Where its input comes from and its output goes.
+    pub stdio: Stdio,
     /// The OCI runtime's binary: a name or a path.
     pub oci_runtime: String,
 }
@@ -65,8 +78,10 @@ impl Containerd {
         let request = CreateTaskRequest {
             container_id: new.id,
             rootfs: new.rootfs,
-            stdout: new.output.clone(),
-            stderr: new.output,
+            stdin: new.stdio.stdin,
+            stdout: new.stdio.stdout,
+            stderr: new.stdio.stderr,
+            terminal: new.stdio.terminal,
             options: Some(runtime_options(&new.oci_runtime)),
             ..Default::default()
         };
@@ -206,7 +221,7 @@ impl Containerd {
         }))
     }
 
-    /// Prepares a further process, named `exec`, in a running container. `stdout` and `stderr` are FIFOs.
+    /// Prepares a further process, named `exec`, in a running container. All of `stdio` are FIFOs.
     ///
     /// # Errors
     /// When the container does not run.
@@ -215,25 +230,56 @@ impl Containerd {
         id: &str,
         exec: &str,
         process: &serde_json::Value,
-        stdout: &str,
-        stderr: &str,
+        stdio: Stdio,
     ) -> Result<(), Error> {
         let request = ExecProcessRequest {
             container_id: id.to_owned(),
             exec_id: exec.to_owned(),
-            stdout: stdout.to_owned(),
-            stderr: stderr.to_owned(),
+            stdin: stdio.stdin,
+            stdout: stdio.stdout,
+            stderr: stdio.stderr,
+            terminal: stdio.terminal,
             spec: Some(Any {
                 type_url: PROCESS_TYPE.to_owned(),
                 value: process.to_string().into_bytes(),
             }),
-            ..Default::default()
         };
         self.tasks_service()
             .exec(request)
             .await
             .map(|_| ())
             .map_err(Error::call("execute in a container"))
+    }
+
+    /// Sets the size of the terminal of a container's process, or of the executed one named `exec`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn resize(&self, id: &str, exec: &str, width: u16, height: u16) -> Result<(), Error> {
+        let request = ResizePtyRequest {
+            container_id: id.to_owned(),
+            exec_id: exec.to_owned(),
+            width: width.into(),
+            height: height.into(),
+        };
+        let resized = self.tasks_service().resize_pty(request).await;
+        resized
+            .map(|_| ())
+            .map_err(Error::call("resize a terminal"))
+    }
+
+    /// Ends the input of a container's process, or of the executed one named `exec`. Fine if it has ended.
+    ///
+    /// # Errors
+    /// When containerd refuses.
+    pub async fn close_stdin(&self, id: &str, exec: &str) -> Result<(), Error> {
+        let request = CloseIoRequest {
+            container_id: id.to_owned(),
+            exec_id: exec.to_owned(),
+            stdin: true,
+        };
+        let closed = self.tasks_service().close_io(request).await;
+        gone(closed.map(|_| ()).map_err(Error::call("close the input")))
     }
 
     /// Removes an executed process that has ended; fine if there is none.

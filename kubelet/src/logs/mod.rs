@@ -5,6 +5,7 @@
 pub mod cri;
 mod reader;
 mod rotation;
+pub mod tap;
 pub mod writer;
 
 pub use reader::{LogOptions, stream};

@@ -59,6 +59,8 @@ pub fn compute(
         "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
         "nodeInfo": node_info(&measured.containerd),
         "images": images,
+        // Upstream's name for a kubelet that speaks WebSockets itself: API servers need not translate for it.
+        "declaredFeatures": ["ExtendWebSocketsToKubelet"],
     })
 }
 

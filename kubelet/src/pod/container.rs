@@ -7,6 +7,7 @@ use api::core::v1::{Container, Pod};
 
 use super::record::{Attempt, Ended, Phase, label};
 use super::sandbox::Sandbox;
+use super::stdio::{self, Endpoints};
 use super::{env, resources};
 use crate::containerd::{NewContainer, NewTask};
 use crate::context::Shared;
@@ -119,6 +120,7 @@ pub async fn start(
         .await
         .map_err(|e| error("CreateContainerError", e))?;
 
+    let endpoints = Endpoints::new(&shared.exec_dir(metadata.uid()), &id);
     let log_dir = shared.log_dir(
         metadata.namespace(),
         metadata.name(),
@@ -129,20 +131,33 @@ pub async fn start(
     let writer = WriterConfig {
         path: log_dir.join(format!("{number}.log")),
         rotation: shared.config.rotation,
+        tap: endpoints.tap(),
     };
-    let output = writer.uri(&shared.log_writer);
+    let (binary, stdin, tty) = (
+        shared.log_writer.clone(),
+        container.stdin(),
+        container.tty(),
+    );
+    let prepared = tokio::task::spawn_blocking(move || {
+        stdio::prepare(&writer, &binary, &endpoints, stdin, tty)
+    })
+    .await
+    .map_err(|e| error("CreateContainerError", e))?
+    .map_err(|e| error("CreateContainerError", e))?;
     let run = async {
         containerd
             .create_task(NewTask {
                 id: id.clone(),
                 rootfs,
-                output,
+                stdio: prepared.stdio.clone(),
                 oci_runtime,
             })
             .await?;
         containerd.start_task(&id, "").await
     };
-    match run.await {
+    let ran = run.await;
+    drop(prepared);
+    match ran {
         Ok(_) => {
             let now = shared.clock.now();
             attempt.started = Some(now);
@@ -258,6 +273,9 @@ async fn spec(
             environment.push(format!("{name}={value}"));
         }
     }
+    if container.tty() && !defined(&environment, "TERM") {
+        environment.push("TERM=xterm".into());
+    }
     let working_dir = if container.working_dir().is_empty() {
         &image.config.working_dir
     } else {
@@ -290,7 +308,10 @@ async fn spec(
         unmasked_proc: security.and_then(|s| s.proc_mount()) == Some("Unmasked"),
         seccomp: seccomp(shared, pod, container).map_err(|e| error("CreateContainerError", e))?,
     };
-    let spec = oci::spec(&spec, &shared.host).map_err(|e| error("CreateContainerError", e))?;
+    let mut spec = oci::spec(&spec, &shared.host).map_err(|e| error("CreateContainerError", e))?;
+    if container.tty() {
+        spec["process"]["terminal"] = true.into();
+    }
     Ok((spec, termination))
 }
 

@@ -13,9 +13,11 @@ mod resources;
 mod sandbox;
 mod signal;
 mod status;
+mod stdio;
 mod worker;
 
-pub use lookup::{ContainerLog, Lookup};
+pub use lookup::{ContainerLog, Lookup, PodLookup, Running};
 pub use manager::Manager;
 pub(crate) use record::label;
 pub use refused::refused;
+pub use stdio::Endpoints;

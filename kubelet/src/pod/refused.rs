@@ -177,8 +177,6 @@ fn container_refused(at: &str, container: Container<'_>, selinux: bool, list: &m
             list.push(format!("{at}.{path}"));
         }
     };
-    refuse("stdin", container.stdin());
-    refuse("tty", container.tty());
     refuse("volumeDevices", !container.volume_devices().is_empty());
     refuse(
         "restartPolicyRules",

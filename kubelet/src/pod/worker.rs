@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use self::images::Pull;
 use self::publish::Publisher;
 use super::back_off::BackOff;
-use super::lookup::{Known, Lookup};
+use super::lookup::{Known, Lookup, PodLookup};
 use super::record::{Attempt, Ended, Phase, PodRecord};
 use super::sandbox::Sandbox;
 use super::status::Observed;
@@ -306,15 +306,28 @@ impl Worker {
     /// What the node's HTTPS server wants to know.
     fn tell(&self) {
         let (namespace, name) = (self.key.namespace(), self.key.name());
+        let pod = self.desired.borrow().pod.clone();
+        let pod = Pod::of(&pod);
         let containers = self.observed.attempts.iter().map(|(container, attempts)| {
+            let newest = attempts.last();
+            let spec = find(pod, container).map(|(spec, _)| spec);
             let known = Known {
                 dir: self.shared.log_dir(namespace, name, &self.uid, container),
                 attempts: attempts.iter().map(|attempt| attempt.number).collect(),
-                running: attempts.last().is_some_and(Attempt::is_running),
+                running: newest.is_some_and(Attempt::is_running),
+                id: newest.map(|attempt| attempt.id.clone()).unwrap_or_default(),
+                stdin: spec.is_some_and(|spec| spec.stdin()),
+                stdin_once: spec.is_some_and(|spec| spec.stdin_once()),
+                tty: spec.is_some_and(|spec| spec.tty()),
             };
             (container.clone(), known)
         });
-        self.lookup.put(namespace, name, containers.collect());
+        let known = PodLookup {
+            uid: self.uid.clone(),
+            host_network: pod.spec().host_network(),
+            containers: containers.collect(),
+        };
+        self.lookup.put(namespace, name, known);
     }
 
     fn reference(&self) -> ObjectRef {
@@ -341,7 +354,7 @@ impl Worker {
         Target {
             address,
             container: attempt.to_owned(),
-            dir: self.shared.config.run_dir.join("exec").join(&self.uid),
+            dir: self.shared.exec_dir(&self.uid),
         }
     }
 }

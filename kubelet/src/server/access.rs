@@ -1,9 +1,9 @@
-//! Who may ask: a client certificate of the cluster's CA, and the right to the node's `proxy` or `log` subresource, by a
-//! SubjectAccessReview. `system:masters` and the API server's own identity need no review.
+//! Who may ask: a client certificate of the cluster's CA, and the right to the node's `proxy` subresource, by a
+//! SubjectAccessReview; the verb is the method's, as upstream. `system:masters` and the API server's own identity need no review.
 
 use axum::Extension;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -30,11 +30,15 @@ pub(super) async fn require(
     if trusted {
         return next.run(request).await;
     }
-    match review(&state, &identity).await {
+    let verb = match *request.method() {
+        Method::POST => "create",
+        _ => "get",
+    };
+    match review(&state, &identity, verb).await {
         Ok(true) => next.run(request).await,
         Ok(false) => {
             let message = format!(
-                "Forbidden (user={}, verb=get, resource=nodes, subresource(s)=[proxy])",
+                "Forbidden (user={}, verb={verb}, resource=nodes, subresource(s)=[proxy])",
                 identity.user
             );
             (StatusCode::FORBIDDEN, message).into_response()
@@ -47,7 +51,11 @@ pub(super) async fn require(
     }
 }
 
-async fn review(state: &ServerState, identity: &Identity) -> Result<bool, runtime::Error> {
+async fn review(
+    state: &ServerState,
+    identity: &Identity,
+    verb: &str,
+) -> Result<bool, runtime::Error> {
     let review = json!({
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
@@ -55,7 +63,7 @@ async fn review(state: &ServerState, identity: &Identity) -> Result<bool, runtim
             "user": identity.user,
             "groups": identity.groups,
             "resourceAttributes": {
-                "verb": "get", "version": "v1", "resource": "nodes", "subresource": "proxy",
+                "verb": verb, "version": "v1", "resource": "nodes", "subresource": "proxy",
                 "name": state.shared.config.node_name,
             },
         },

@@ -1,7 +1,8 @@
-//! The node's HTTPS server: containers' logs and health, for the API server and those who may read the node.
+//! The node's HTTPS server: containers' logs, commands in them, connections to their ports, and health, for the API server and those who may read the node.
 
 mod access;
 mod logs;
+mod streams;
 mod tls;
 
 use std::net::SocketAddr;
@@ -33,6 +34,7 @@ pub struct Identity {
 struct ServerState {
     shared: Arc<Shared>,
     lookup: Lookup,
+    stop: CancellationToken,
 }
 
 /// A server that listens and does not serve yet.
@@ -82,12 +84,38 @@ impl Server {
 
     /// Serves until `stop`.
     pub async fn serve(self, shared: Arc<Shared>, lookup: Lookup, stop: CancellationToken) {
-        let state = ServerState { shared, lookup };
+        let state = ServerState {
+            shared,
+            lookup,
+            stop: stop.clone(),
+        };
+        // Upstream's clients ask with POST, those of browsers' kind can only GET.
+        let (exec, attach) = (
+            get(streams::exec).post(streams::exec),
+            get(streams::attach).post(streams::attach),
+        );
+        let (exec_with_uid, attach_with_uid) = (
+            get(streams::exec_with_uid).post(streams::exec_with_uid),
+            get(streams::attach_with_uid).post(streams::attach_with_uid),
+        );
+        let (forward, forward_with_uid) = (
+            get(streams::port_forward).post(streams::port_forward),
+            get(streams::port_forward_with_uid).post(streams::port_forward_with_uid),
+        );
         let protected = Router::new()
             .route(
                 "/containerLogs/{namespace}/{pod}/{container}",
                 get(logs::container_logs),
             )
+            .route("/exec/{namespace}/{pod}/{container}", exec)
+            .route("/exec/{namespace}/{pod}/{container}/{more}", exec_with_uid)
+            .route("/attach/{namespace}/{pod}/{container}", attach)
+            .route(
+                "/attach/{namespace}/{pod}/{container}/{more}",
+                attach_with_uid,
+            )
+            .route("/portForward/{namespace}/{pod}", forward)
+            .route("/portForward/{namespace}/{pod}/{uid}", forward_with_uid)
             .layer(axum::middleware::from_fn_with_state(
                 state.clone(),
                 access::require,
@@ -110,6 +138,9 @@ impl Server {
                     continue;
                 }
             };
+            if let Err(error) = tune(&stream) {
+                tracing::debug!(%error, "socket options");
+            }
             let (acceptor, router, stop) = (self.acceptor.clone(), router.clone(), stop.clone());
             tokio::spawn(async move {
                 let handshake = tokio::time::timeout(
@@ -132,4 +163,17 @@ impl Server {
             });
         }
     }
+}
+
+/// No delay for what is typed, and a client that is gone without a word is found out.
+fn tune(stream: &tokio::net::TcpStream) -> std::io::Result<()> {
+    use rustix::net::sockopt;
+    use std::time::Duration;
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(60))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(15))?;
+    sockopt::set_tcp_keepcnt(stream, 4)?;
+    sockopt::set_tcp_user_timeout(stream, 120_000)?;
+    Ok(())
 }
