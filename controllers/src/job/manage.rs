@@ -142,7 +142,7 @@ fn indexes<'a>(pods: impl Iterator<Item = &'a Arc<Object<Pod>>>) -> Indexes {
 /// worked on by another.
 fn surplus(job: &Job, active: &[Arc<Object<Pod>>], at_least: usize) -> Vec<Arc<Object<Pod>>> {
     let mut pods = active.to_vec();
-    pods.sort_by_cached_key(|pod| place(pod));
+    pods.sort_by_cached_key(place);
     let (mut go, mut stay) = (Vec::new(), Vec::new());
     let mut seen = BTreeSet::new();
     // Of several for one index the last in order stays.

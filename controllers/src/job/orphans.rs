@@ -67,10 +67,10 @@ impl Controller for OrphanPods {
         let Some(pod) = self.pods.get(key).filter(|pod| is_tracked(pod)) else {
             return Ok(Next::Done);
         };
-        if let Some(owner) = &pod.value.controller {
-            if !is_job(owner) || !self.is_abandoned(cx, &pod, owner).await? {
-                return Ok(Next::Done);
-            }
+        if let Some(owner) = &pod.value.controller
+            && (!is_job(owner) || !self.is_abandoned(cx, &pod, owner).await?)
+        {
+            return Ok(Next::Done);
         }
         take_off_finalizer(cx, self.pods.resource(), &pod).await?;
         Ok(Next::Done)

@@ -176,5 +176,5 @@ fn verifier(pem: &str) -> Result<Arc<dyn ClientCertVerifier>, String> {
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
         .allow_unauthenticated()
         .build();
-    Ok(verifier.map_err(|error| error.to_string())?)
+    verifier.map_err(|error| error.to_string())
 }

@@ -1,5 +1,7 @@
 //! Our controllers on upstream's API server, and a kubelet that only says so: what the tests of controllers stand on.
 
+#![allow(dead_code, reason = "each test file uses a part")]
+
 use std::{
     path::{Path, PathBuf},
     process::Command,
