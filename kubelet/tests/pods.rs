@@ -418,7 +418,7 @@ async fn a_pod_that_cannot_run_says_why_and_disturbs_no_other() {
         "no-program",
         json!({"containers": [{"name": "c", "command": ["/nothing"]}]}),
     );
-    cluster.run("tty", json!({"containers": [{"name": "c", "tty": true, "stdin": true}], "volumes": [{"name": "disk", "nfs": {"server": "s", "path": "/"}}]}));
+    cluster.run("unsupported", json!({"shareProcessNamespace": true, "containers": [{"name": "c", "livenessProbe": {"grpc": {"port": 1}}}], "volumes": [{"name": "disk", "nfs": {"server": "s", "path": "/"}}]}));
     let status = cluster.until("no-image waits", || {
         let status = cluster.pod("no-image")["status"]["containerStatuses"][0].clone();
         ["ErrImagePull", "ImagePullBackOff"]
@@ -443,11 +443,11 @@ async fn a_pod_that_cannot_run_says_why_and_disturbs_no_other() {
         status["state"]["waiting"]["message"],
         "container has runAsNonRoot and image will run as root"
     );
-    let status = cluster.waiting("tty", "UnsupportedField");
+    let status = cluster.waiting("unsupported", "UnsupportedField");
     let message = status["state"]["waiting"]["message"].as_str().unwrap();
     for field in [
-        "spec.containers[c].tty",
-        "spec.containers[c].stdin",
+        "spec.shareProcessNamespace",
+        "spec.containers[c].livenessProbe.grpc",
         "spec.volumes[disk].nfs",
     ] {
         assert!(message.contains(field), "{message}");
@@ -481,7 +481,7 @@ async fn a_pod_that_cannot_run_says_why_and_disturbs_no_other() {
         "no-key",
         "root",
         "no-program",
-        "tty",
+        "unsupported",
     ] {
         cluster.delete(name);
     }

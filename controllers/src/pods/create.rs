@@ -109,8 +109,10 @@ impl PodControl<'_> {
             let created = self.cx.client.create(resource, namespace, pod, &options);
             let error = match created.await {
                 Ok(_) => return Ok(true),
-                Err(error) if error.is_already_exists() && for_sure => return Ok(false),
                 Err(error) if error.is_already_exists() => {
+                    // Also of a first attempt: the client sends again what the server asks it to, and the reply to that one
+                    // may be this.
+                    for_sure = false;
                     let key = Key::new(namespace, name);
                     match self.cx.client.get(resource, &key).await.optional() {
                         // Ours: the reply to an earlier attempt was lost.
