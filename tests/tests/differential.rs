@@ -23,6 +23,7 @@ fn sequences_by_hand_are_answered_as_upstream_answers() {
         "apply",
         "lists",
         "workloads",
+        "jobs",
         "access",
         "conformance",
         "protobuf-by-hand",
