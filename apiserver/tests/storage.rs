@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use async_trait::async_trait;
 use serde_json::json;
 use store::clock::SystemClock;
-use store::{AppendError, Appended, Error, Health, Load, Log, Memory, Op, Revision, Tail};
+use store::{
+    AppendError, Appended, Entry, Error, Expect, Health, Load, Log, Memory, Op, Revision, Tail,
+};
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -23,6 +25,30 @@ const UNAVAILABLE: u8 = 1;
 const FULL: u8 = 2;
 /// The append is made, and the answer lost.
 const LOST: u8 = 3;
+/// Of what is to go, somebody else makes an end first.
+const RIVAL: u8 = 4;
+/// As [`RIVAL`], and another object of that name is there before we look.
+const RECREATED: u8 = 5;
+const OTHER_UID: &str = "00000000-0000-4000-8000-000000000000";
+
+fn goes(ops: &[Op]) -> bool {
+    matches!(ops.first(), Some(Op::Delete { .. }))
+}
+
+/// The same object with another uid.
+fn recreated(entry: &Entry) -> Op {
+    // In protobuf: ObjectMeta's field 5, a string of 36 bytes.
+    let tag = entry.value.windows(2).position(|tag| tag == [0x2a, 36]);
+    let at = tag.unwrap() + 2;
+    let mut value = entry.value.to_vec();
+    value[at..at + OTHER_UID.len()].copy_from_slice(OTHER_UID.as_bytes());
+    Op::Put {
+        key: entry.key.clone(),
+        value: value.into(),
+        expect: Expect::Absent,
+        ttl: None,
+    }
+}
 
 #[async_trait]
 impl Log for Failing {
@@ -39,6 +65,17 @@ impl Log for Failing {
             LOST => {
                 self.log.append(ops).await?;
                 Err(Error::Unknown("connection lost".into()).into())
+            }
+            RIVAL if goes(&ops) => {
+                self.log.append(ops.clone()).await?;
+                self.log.append(ops).await
+            }
+            RECREATED if goes(&ops) => {
+                let load = self.log.load(ops[0].key()).await?;
+                let entry = load.collect().await?.1.remove(0);
+                self.log.append(ops.clone()).await?;
+                self.log.append(vec![recreated(&entry)]).await?;
+                self.log.append(ops).await
             }
             _ => self.log.append(ops).await,
         }
@@ -169,5 +206,45 @@ async fn two_servers_of_one_log_serve_one_cluster() {
         for kind in ["ADDED", "MODIFIED", "DELETED"] {
             assert_eq!(watch.step().await, (kind.to_owned(), name.clone()));
         }
+    }
+}
+
+#[tokio::test]
+async fn a_delete_that_others_finish_has_succeeded_and_spares_who_comes_after() {
+    let mode = Arc::new(AtomicU8::new(FINE));
+    let failing = Failing {
+        log: Memory::new(Arc::new(SystemClock), 1 << 20),
+        mode: Arc::clone(&mode),
+    };
+    let client = common::start_with(|config| config.log = Arc::new(failing)).await;
+    let pods = "/api/v1/namespaces/default/pods";
+    let pod = json!({ "metadata": { "name": "p" },
+        "spec": { "nodeName": "n", "containers": [{ "name": "c", "image": "x" }] } });
+    for (rival, left) in [(RIVAL, 404), (RECREATED, 200)] {
+        let made = client.post(pods, &pod).await.ok();
+        mode.store(rival, Ordering::SeqCst);
+        // The kubelet sees the pod marked with no time left, and ends it before the server comes to that.
+        let gone = client
+            .delete(&format!("{pods}/p?gracePeriodSeconds=0"))
+            .await
+            .ok();
+        mode.store(FINE, Ordering::SeqCst);
+        assert_eq!(gone["metadata"]["uid"], made["metadata"]["uid"]);
+        assert_eq!(gone["metadata"]["deletionGracePeriodSeconds"], 0);
+        let after = client.get(&format!("{pods}/p")).await;
+        assert_eq!(after.code, left);
+        if left == 200 {
+            assert_eq!(after.json()["metadata"]["uid"], OTHER_UID);
+        }
+        // What was gone before it began is not found.
+        client
+            .delete(&format!("{pods}/p?gracePeriodSeconds=0"))
+            .await;
+        mode.store(rival, Ordering::SeqCst);
+        let none = client
+            .delete(&format!("{pods}/p?gracePeriodSeconds=0"))
+            .await;
+        assert_eq!(none.code, 404);
+        mode.store(FINE, Ordering::SeqCst);
     }
 }

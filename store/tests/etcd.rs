@@ -72,6 +72,8 @@ async fn a_cluster_without_majority_refuses_in_time_and_recovers_by_itself() {
         cluster.members[0].kill();
         let mut last = eventually(&log, "one gone").await;
         cluster.members[0].start();
+        // One that has not joined again would take requests and never answer them.
+        cluster.answers(0).await;
 
         cluster.members[1].kill();
         cluster.members[2].kill();
@@ -187,6 +189,33 @@ async fn a_cluster_that_is_not_there_is_unavailable_not_unknown() {
     let log = Etcd::new(&Config::new(vec![url])).await.unwrap();
     let failed = error(log.append(vec![put("k", "1", Expect::Absent)]).await);
     assert!(matches!(failed, Error::Unavailable(_)), "{failed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_cannot_be_reached_in_time_was_not_asked() {
+    // A listener whose queue is full drops what else wants to connect, as a host that is gone does.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut queued = Vec::new();
+    let connect = || tokio::net::TcpStream::connect(address);
+    while let Ok(stream) = tokio::time::timeout(Duration::from_millis(500), connect()).await {
+        queued.push(stream.unwrap());
+    }
+    for binary in versions() {
+        let cluster = Cluster::start(&binary, 1, None, &[]).await;
+        let unreachable = format!("http://{address}");
+        let config = Config::new(vec![unreachable.clone()]);
+        let log = Etcd::new(&config).await.unwrap();
+        let failed = error(log.append(vec![put("k", "1", Expect::Any)]).await);
+        assert!(matches!(failed, Error::Unavailable(_)), "{failed}");
+        // Hence another is asked at once, and the write is made once.
+        cluster.answers(0).await;
+        let endpoints = vec![unreachable, cluster.members[0].url.clone()];
+        let log = Etcd::new(&Config::new(endpoints)).await.unwrap();
+        one(&log, put("k", "2", Expect::Absent)).await;
+    }
 }
 
 #[tokio::test]

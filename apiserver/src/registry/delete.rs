@@ -166,6 +166,27 @@ impl From<Status> for Stop {
     }
 }
 
+/// What a delete has marked as deleted with no time left: whoever sees the mark may finish before it does, and the
+/// delete has then succeeded all the same (kubernetes/kubernetes#19403).
+#[derive(Default)]
+struct Marked(Option<Tree>);
+
+impl Marked {
+    /// The last state that is known of what was marked, if it is gone: `current` is not there, or another of that name.
+    fn gone(&mut self, current: Option<&Tree>) -> Option<Deleted> {
+        let uid = |tree: &Tree| meta::of(tree).uid().to_owned();
+        let marked = self.0.as_ref().map(uid)?;
+        if current.is_some_and(|current| uid(current) == marked) {
+            return None;
+        }
+        self.0.take().map(|tree| Deleted {
+            tree,
+            object: None,
+            gone: true,
+        })
+    }
+}
+
 /// Deletes the object `name`: again, if somebody else's write came between.
 pub async fn delete_object(
     api: &Api,
@@ -178,11 +199,15 @@ pub async fn delete_object(
     let mut current = api.current(kind, &key);
     let mut certain = false;
     let mut attempts = 0;
+    let mut marked = Marked::default();
     loop {
         let attempt = match &current {
             Some(_) if options.unreadable_only => Err(Stop::Refused(readable(call, &key, name))),
-            Some(object) => attempt(api, call, name, &key, object, options).await,
-            None => Err(Stop::Refused(Status::not_found(kind.qualified(), name))),
+            Some(object) => attempt(api, call, name, &key, object, options, &mut marked).await,
+            None => match marked.gone(None) {
+                Some(deleted) => Ok(deleted),
+                None => Err(Stop::Refused(Status::not_found(kind.qualified(), name))),
+            },
         };
         match attempt {
             Ok(deleted) => return Ok(deleted),
@@ -238,6 +263,7 @@ async fn attempt(
     key: &str,
     object: &Arc<Object>,
     options: &DeleteOptions,
+    before: &mut Marked,
 ) -> Result<Deleted, Stop> {
     let (cx, kind) = (call.cx, call.kind);
     let old = cx.time(Stage::Decode, || {
@@ -245,6 +271,9 @@ async fn attempt(
         meta::of_mut(&mut old).set("resourceVersion", object.revision().to_string().as_str());
         Ok::<_, Status>(old)
     })?;
+    if let Some(deleted) = before.gone(Some(&old)) {
+        return Ok(deleted);
+    }
     preconditions(kind, name, &old, options)?;
     let attributes = Attributes {
         cx,
@@ -297,6 +326,7 @@ async fn attempt(
             let op = api.put(cx, kind, key, &new, expect)?;
             let marked = append(api, call, vec![op]).await?;
             meta::of_mut(&mut new).set("resourceVersion", marked.to_string().as_str());
+            before.0 = Some(new.clone());
             go(api, call, key, new, Expect::At(marked)).await
         }
         Step::Go if options.dry_run => Ok(Deleted {

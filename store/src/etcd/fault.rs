@@ -73,17 +73,22 @@ fn from_status(status: &Status) -> Fault {
         }
         // Refused before anything was proposed.
         Code::Unavailable if says("no leader") => Fault::Elsewhere(text()),
-        Code::Unavailable if never_connected(status) => Fault::Elsewhere(text()),
+        Code::Unavailable | Code::Unknown if never_connected(status) => Fault::Elsewhere(text()),
         // Timed out, leader changed, connection lost, server stopped: a proposal may be under way.
         _ => Fault::Lost(text()),
     }
 }
 
-/// Whether there was no connection over which the request could have gone.
+/// Whether there was no connection over which the request could have gone: refused, or not made in time (which the
+/// transport reports as an I/O error of its own timer, not as one of connecting).
 fn never_connected(status: &Status) -> bool {
     let mut source = std::error::Error::source(status);
     while let Some(error) = source {
-        if error.is::<ConnectError>() {
+        let timed_out = || {
+            let cause = error.downcast_ref::<std::io::Error>()?.get_ref()?;
+            Some(cause.is::<tokio::time::error::Elapsed>())
+        };
+        if error.is::<ConnectError>() || timed_out().unwrap_or_default() {
             return true;
         }
         source = error.source();

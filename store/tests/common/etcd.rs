@@ -166,6 +166,12 @@ impl Cluster {
         Config::new(self.members.iter().map(|m| m.url.clone()).collect())
     }
 
+    /// Waits until this member answers, which needs the cluster's majority.
+    pub async fn answers(&self, member: usize) {
+        let config = Config::new(vec![self.members[member].url.clone()]);
+        self.log(&config).await.shutdown().await;
+    }
+
     /// A log on it, once it answers.
     pub async fn log(&self, config: &Config) -> Etcd {
         let log = Etcd::new(config).await.unwrap();
