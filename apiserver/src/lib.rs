@@ -78,6 +78,7 @@ mod leaders;
 pub mod metrics;
 pub mod openapi;
 pub mod pki;
+mod proxy;
 pub mod registry;
 pub mod request;
 pub mod reviews;

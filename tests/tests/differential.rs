@@ -12,8 +12,9 @@ const CHANGED: &str = "99.5";
 const PROTOBUF: &str = "99.5";
 
 /// The kinds that have rules of their own, and many changed objects.
-const KINDS: &str =
-    "ConfigMap,Secret,ServiceAccount,Namespace,Node,Pod,ReplicaSet,Deployment,Service";
+const KINDS: &str = "ConfigMap,Secret,ServiceAccount,Namespace,Node,Pod,PodTemplate,Service,LimitRange,ResourceQuota,\
+    Lease,PriorityClass,PodDisruptionBudget,ControllerRevision,ReplicationController,ReplicaSet,Deployment,\
+    DaemonSet,StatefulSet,Job,CronJob";
 
 #[test]
 fn sequences_by_hand_are_answered_as_upstream_answers() {

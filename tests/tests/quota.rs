@@ -154,6 +154,14 @@ fn what_is_there_is_counted_and_what_goes_is_given_back() {
     let mut wanted = used("0", "0", "1", ["1", "0"], ["0", "0"]);
     wanted["secrets"] = json!("0");
     cluster.says("all", &wanted);
+    // So is put right what somebody writes into the status.
+    let stray = r#"{"status":{"hard":{"pods":"1"}}}"#;
+    cluster
+        .kubectl(&format!(
+            "patch resourcequota -n shop all --type=merge --subresource=status -p {stray}"
+        ))
+        .unwrap();
+    cluster.says("all", &wanted);
 
     // Of a scope only what is in it.
     cluster.quota(

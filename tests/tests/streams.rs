@@ -84,10 +84,14 @@ fn streams_of(shape: Shape) {
     cluster
         .load(&e2e::payload::payload().unwrap(), "gantry.local/payload:1")
         .unwrap();
+    cluster.load_hello().unwrap();
     let container = |name: &str, args: &[&str], stdin: bool| json!({"name": name, "image": "gantry.local/payload:1", "imagePullPolicy": "Never", "args": args, "stdin": stdin});
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "default"}, "spec": {
         "terminationGracePeriodSeconds": 0,
-        "containers": [container("c", &["mirror", "7000"], false), container("reader", &["lines"], true)],
+        "containers": [
+            container("c", &["mirror", "7000"], false), container("reader", &["lines"], true),
+            {"name": "web", "image": "gantry.local/hello:1", "imagePullPolicy": "Never", "env": [{"name": "POD_NAME", "value": "p"}]},
+        ],
     }});
     let file = cluster.directory().join("pod.json");
     std::fs::write(&file, pod.to_string()).unwrap();
@@ -171,6 +175,7 @@ fn streams_of(shape: Shape) {
     }
     let log = cluster.kubectl(&["logs", "p", "-c", "reader"]).unwrap();
     assert_eq!(log, "got hello\n".repeat(CLIENTS.len()));
+    proxies(&cluster);
     // Who may only read may not run commands, though a WebSocket begins with a GET.
     let role = [
         "create",
@@ -198,6 +203,79 @@ fn streams_of(shape: Shape) {
         b"",
     );
     assert!(code != 0 && err.contains("forbidden"), "{err}");
+}
+
+/// Pages of a pod, of the pod behind a Service, and of the kubelet, by the API server.
+fn proxies(cluster: &Cluster) {
+    let get = |path: &str| cluster.kubectl(&["get", "--raw", &format!("/api/v1/{path}")]);
+    let refused = |path: &str, why: &str| {
+        let error = get(path).unwrap_err();
+        assert!(error.contains(why), "{path}: {error}");
+    };
+    let pods = "namespaces/default/pods";
+    // Without a slash at its end the path leads to the one with it, which kubectl follows.
+    for path in ["p:8080/proxy", "p:8080/proxy/", "http:p:8080/proxy/?q=1"] {
+        let page = get(&format!("{pods}/{path}")).unwrap();
+        assert!(page.contains("I am p, and you are"), "{page}");
+    }
+    assert_eq!(
+        get(&format!("{pods}/p:8080/proxy/healthz")).unwrap(),
+        "ok\n"
+    );
+    refused(
+        &format!("{pods}/p:8080/proxy/none"),
+        "could not find the requested resource",
+    );
+    refused(
+        &format!("{pods}/none:8080/proxy/"),
+        "pods \"none\" not found",
+    );
+    refused(
+        &format!("{pods}/p:8081/proxy/"),
+        "error trying to reach service",
+    );
+    refused(&format!("{pods}/ftp:p:8080/proxy/"), "invalid pod request");
+    // What is behind it says what it does not take.
+    let body = cluster.directory().join("body");
+    std::fs::write(&body, "{}").unwrap();
+    let post = format!("/api/v1/{pods}/p:8080/proxy/");
+    let posted = cluster.kubectl(&["create", "--raw", &post, "-f", body.to_str().unwrap()]);
+    let error = posted.unwrap_err();
+    assert!(error.contains("does not allow this method"), "{error}");
+
+    // A Service leads to a ready endpoint of its slices, if that is a pod's.
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "default"},
+        "spec": {"ports": [{"name": "http", "port": 80, "targetPort": 8080}]}});
+    let address = cluster
+        .kubectl(&["get", "pod", "p", "-o", "jsonpath={.status.podIP}"])
+        .unwrap();
+    let target = json!({"kind": "Pod", "namespace": "default", "name": "p"});
+    let slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {"name": "s-1", "namespace": "default", "labels": {"kubernetes.io/service-name": "s"}},
+        "endpoints": [{"addresses": ["10.255.255.1"], "targetRef": target}, {"addresses": [address], "targetRef": target}],
+        "ports": [{"name": "http", "port": 8080}]});
+    let services = "namespaces/default/services";
+    let create = |object: &serde_json::Value| {
+        let file = cluster.directory().join("proxied.json");
+        std::fs::write(&file, object.to_string()).unwrap();
+        cluster
+            .kubectl(&["create", "-f", file.to_str().unwrap()])
+            .unwrap();
+    };
+    create(&service);
+    refused(
+        &format!("{services}/s:http/proxy/"),
+        "no endpoints available for service",
+    );
+    create(&slice);
+    for port in ["http", "80"] {
+        let page = get(&format!("{services}/s:{port}/proxy/")).unwrap();
+        assert!(page.contains("I am p, and you are"), "{page}");
+    }
+    refused(
+        &format!("{services}/s:81/proxy/"),
+        "no service port 81 found for service",
+    );
 }
 
 #[test]

@@ -31,13 +31,29 @@ fn deployment(mut deployment: DeploymentMut<'_>) {
     spec.default_progress_deadline_seconds(600);
 }
 
+/// Counts changes of a DaemonSet's template, as a field did in a version that is gone: upstream's working form has that
+/// field, and whatever goes through it comes out with the annotation.
+pub const DEPRECATED_TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+
 fn daemon_set(mut set: DaemonSetMut<'_>) {
+    let annotations = set.view().metadata().annotations();
+    if annotations.get(DEPRECATED_TEMPLATE_GENERATION).is_none() {
+        let mut metadata = set.metadata_mut();
+        metadata
+            .annotations_mut()
+            .insert(DEPRECATED_TEMPLATE_GENERATION, "0");
+    }
     let mut spec = set.spec_mut();
     let mut strategy = spec.update_strategy_mut();
     strategy.default_type(ROLLING_UPDATE);
     if strategy.view().type_() == ROLLING_UPDATE {
         let mut rolling = strategy.rolling_update_mut();
         rolling.default_max_unavailable(IntOrString::Int(1));
+        rolling.default_max_surge(IntOrString::Int(0));
+    } else if strategy.view().rolling_update().is_some() {
+        // Upstream's working form has numbers there, not pointers to them.
+        let mut rolling = strategy.rolling_update_mut();
+        rolling.default_max_unavailable(IntOrString::Int(0));
         rolling.default_max_surge(IntOrString::Int(0));
     }
     spec.default_revision_history_limit(HISTORY);

@@ -29,6 +29,7 @@ mod service;
 mod storage;
 mod volume;
 
+pub use apps::DEPRECATED_TEMPLATE_GENERATION;
 pub(crate) use pod_level::is_supported as is_of_pods;
 pub use pod_level::pod_level_resources;
 

@@ -42,8 +42,15 @@ impl From<StoredError> for Status {
 /// # Errors
 /// If the bytes are not of this kind.
 pub fn decode(kind: &KindCodec, object: &Object) -> Result<Tree, StoredError> {
-    let key = || object.key().to_owned();
-    let value = object.value();
+    decode_value(kind, object.key(), object.value())
+}
+
+/// As [`decode`], of what is (or would be) stored at `key`.
+///
+/// # Errors
+/// If the bytes are not of this kind.
+pub fn decode_value(kind: &KindCodec, key: &str, value: &Bytes) -> Result<Tree, StoredError> {
+    let key = || key.to_owned();
     if value.first() == Some(&b'{') {
         return json::decode(
             kind.schema.clone(),

@@ -1,6 +1,7 @@
 //! A kubelet over HTTPS: this server shows its client certificate, and verifies the kubelet's where it knows an authority.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// How long reaching a kubelet may take: upstream's figure.
 const DIAL: Duration = Duration::from_secs(30);
@@ -126,6 +128,19 @@ impl Https {
             unverified,
             own: Some(own),
         })
+    }
+
+    /// Begins TLS on a connection to `host`, whatever certificate it shows.
+    ///
+    /// # Errors
+    /// If the other side does not speak TLS.
+    pub(crate) async fn greet(
+        &self,
+        host: IpAddr,
+        stream: TcpStream,
+    ) -> io::Result<TlsStream<TcpStream>> {
+        let name = ServerName::from(host);
+        self.unverified.connect(name, stream).await
     }
 
     /// Sends a GET on a connection of its own, which ends with the answer's body.

@@ -5,11 +5,10 @@
 mod https;
 mod log;
 mod log_options;
-mod passage;
+pub(crate) mod passage;
 mod stream_options;
 mod streams;
 mod target;
-mod unserved;
 mod websocket;
 
 use std::collections::HashMap;
@@ -154,7 +153,7 @@ impl Kubelets {
 }
 
 /// Where a node says that its kubelet is.
-fn location(node: &Tree) -> Result<(String, u16), KubeletError> {
+pub(crate) fn location(node: &Tree) -> Result<(String, u16), KubeletError> {
     let status = Node::of(node).status();
     let of_type = |wanted: &str| {
         status
@@ -184,14 +183,11 @@ fn location(node: &Tree) -> Result<(String, u16), KubeletError> {
     ))
 }
 
-/// Serves what kubelets answer, and refuses by name what is not built yet.
+/// Serves what kubelets answer.
 pub fn serve(hooks: &mut Hooks, kubelets: &Kubelets) {
     hooks.insert("", "pods", "log", Arc::new(Logs::new(kubelets.clone())));
     for stream in [Stream::Exec, Stream::Attach, Stream::PortForward] {
         let hook = Arc::new(Streams::new(kubelets.clone(), stream));
         hooks.insert("", "pods", stream.subresource(), hook);
-    }
-    for (resource, subresource) in [("pods", "proxy"), ("services", "proxy"), ("nodes", "proxy")] {
-        hooks.insert("", resource, subresource, Arc::new(unserved::Unserved));
     }
 }

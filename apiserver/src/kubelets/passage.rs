@@ -42,7 +42,7 @@ pub(super) async fn open(
         request.headers_mut().remove(name);
     }
     remove_token(request.headers_mut());
-    let mut answer = kubelets
+    let answer = kubelets
         .send(node, request, true)
         .await
         .map_err(|error| match error {
@@ -51,6 +51,18 @@ pub(super) async fn open(
             }
             other => Status::internal(format!("error dialing backend: {other}")),
         })?;
+    hand_over(call, client, answer)
+}
+
+/// Answers a client as the backend has answered, and joins the two connections if it was with an upgrade.
+///
+/// # Errors
+/// If the backend answers with something that is neither an upgrade nor a refusal.
+pub(crate) fn hand_over(
+    call: &Call<'_>,
+    client: OnUpgrade,
+    mut answer: Response<Body>,
+) -> Result<Response<Body>, Status> {
     match answer.status() {
         StatusCode::SWITCHING_PROTOCOLS => {}
         code if code.as_u16() < 400 => {
@@ -65,22 +77,23 @@ pub(super) async fn open(
     }
     // It may go on for days: it takes no seat from others.
     call.cx.leave_seat();
-    let kubelet = hyper::upgrade::on(&mut answer);
-    tokio::spawn(join(client, kubelet, call.cx.draining.clone()));
+    let backend = hyper::upgrade::on(&mut answer);
+    tokio::spawn(join(client, backend, call.cx.draining.clone()));
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *response.headers_mut() = std::mem::take(answer.headers_mut());
     Ok(response)
 }
 
-fn wants_upgrade(headers: &HeaderMap) -> bool {
+/// Whether the client asks for another protocol on its connection.
+pub(crate) fn wants_upgrade(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::CONNECTION).into_iter();
     let mut values = values.filter_map(|value| value.to_str().ok());
     values.any(|value| value.to_ascii_lowercase().contains("upgrade"))
 }
 
 /// Browsers show a token among the protocols of a WebSocket: it is for nobody behind this server.
-fn remove_token(headers: &mut HeaderMap) {
+pub(crate) fn remove_token(headers: &mut HeaderMap) {
     const TOKEN: &str = "base64url.bearer.authorization.k8s.io.";
     let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).into_iter();
     let values = values.filter_map(|value| value.to_str().ok());

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use store::{AppendError, Conflict, Error, Expect, Op, Revision};
 
 use super::{Api, Kind, meta};
-use crate::codec::object::encode;
+use crate::codec::object::{decode_value, encode};
 use crate::request::{RequestContext, Stage};
 use crate::status::{Qualified, Reason, Status};
 use crate::view::Object;
@@ -23,6 +23,32 @@ pub struct Written {
     pub object: Option<Arc<Object>>,
     /// It was not there before.
     pub created: bool,
+}
+
+impl Written {
+    /// What a dry run answers: the object as it would be read again, which for one thing has no empty lists (as upstream's
+    /// `DryRunnableStorage`), with the resourceVersion that is given.
+    ///
+    /// # Errors
+    /// If what was encoded cannot be decoded.
+    pub fn dry(
+        cx: &RequestContext,
+        kind: &Kind,
+        key: &str,
+        value: &Bytes,
+        resource_version: &str,
+        created: bool,
+    ) -> Result<Written, Status> {
+        let mut tree = cx.time(Stage::Decode, || decode_value(&kind.codec, key, value))?;
+        if !resource_version.is_empty() {
+            meta::of_mut(&mut tree).set("resourceVersion", resource_version);
+        }
+        Ok(Written {
+            tree,
+            object: None,
+            created,
+        })
+    }
 }
 
 /// Why an append did not take effect.

@@ -10,7 +10,7 @@ use super::managed::{Writer, track};
 use super::{Api, Call, body, companion, meta, names, rules};
 use crate::admission::{Attributes, Operation};
 use crate::codec::accept::{accepted, sent};
-use crate::codec::object::decode;
+use crate::codec::object::{decode, encode};
 use crate::request::{CreateOptions, Stage};
 use crate::status::{Reason, Status};
 
@@ -204,15 +204,15 @@ async fn insert(
     let name = meta::of(&new).name().to_owned();
     let key = kind.key(call.namespace(), &name);
     if dry_run {
-        // Encoding shows whether it could be stored.
-        api.put(cx, kind, &key, &new, Expect::Absent)?;
+        let value = cx.time(Stage::Encode, || encode(&kind.codec, &new))?;
         return match api.fresh(cx, kind, &key).await? {
             Some(_) => Err(exists(api, call, &new, &key)),
-            None => Ok(Placed::Written(Box::new(Written {
-                tree: new,
-                object: None,
-                created: true,
-            }))),
+            None => {
+                let version = meta::of(&new);
+                let version = version.resource_version();
+                let written = Written::dry(cx, kind, &key, &value, version, true)?;
+                Ok(Placed::Written(Box::new(written)))
+            }
         };
     }
     let op = api.put(cx, kind, &key, &new, Expect::Absent)?;

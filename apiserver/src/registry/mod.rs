@@ -35,7 +35,7 @@ use api::kinds::Verb as ResourceVerb;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use axum::body::Body;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use hyper::upgrade::OnUpgrade;
 use parking_lot::Mutex;
 use store::Log;
@@ -48,7 +48,7 @@ use crate::chain::Handler;
 use crate::codec::accept::routable;
 use crate::codec::rendering::Cache;
 use crate::env::Env;
-use crate::request::{RequestContext, Verb};
+use crate::request::{RequestContext, RequestInfo, Verb};
 use crate::status::{Status, plain_text};
 use crate::view::View;
 
@@ -117,6 +117,10 @@ pub struct Call<'a> {
     pub cx: &'a RequestContext,
     /// The kind concerned.
     pub kind: &'a Arc<Kind>,
+    /// Its method and target, for an endpoint that passes them on.
+    pub method: &'a Method,
+    /// See `method`.
+    pub uri: &'a Uri,
     /// Its headers.
     pub headers: &'a HeaderMap,
     /// Its query, raw.
@@ -188,12 +192,11 @@ impl Api {
     async fn dispatch(
         &self,
         cx: &RequestContext,
-        headers: &HeaderMap,
-        raw_query: &str,
+        head: &http::request::Parts,
         upgrade: &Upgrade,
         body: Body,
     ) -> Result<Response<Body>, Status> {
-        let info = &cx.info;
+        let (info, headers) = (&cx.info, &head.headers);
         let kinds = self.kinds.load();
         let Some(kind) = kinds.get(&info.group, &info.version, &info.resource) else {
             if kinds.iter().any(|kind| kind.resource.group == info.group) {
@@ -207,15 +210,19 @@ impl Api {
         let call = Call {
             cx,
             kind,
+            method: &head.method,
+            uri: &head.uri,
             headers,
-            raw_query,
+            raw_query: head.uri.query().unwrap_or_default(),
             upgrade,
         };
         if info.verb == Verb::Proxy {
             return Err(Status::unknown_resource());
         }
         self.check_scope(&call)?;
-        routable(headers, matches!(info.verb, Verb::List | Verb::Watch))?;
+        if !is_proxied(info) {
+            routable(headers, matches!(info.verb, Verb::List | Verb::Watch))?;
+        }
         check_name(info.name.as_str())?;
         if !info.subresource.is_empty() {
             return subresource::serve(self, &call, body).await;
@@ -278,8 +285,8 @@ impl Handler for Api {
     ) -> Result<Response<Body>, Status> {
         let (mut head, body) = request.into_parts();
         let upgrade = Upgrade(Mutex::new(head.extensions.remove()));
-        if head.method == Method::HEAD {
-            // No resource has such a route.
+        if head.method == Method::HEAD && !is_proxied(&cx.info) {
+            // Nothing else has such a route.
             let info = &cx.info;
             let kinds = self.kinds.load();
             let kind = kinds.get(&info.group, &info.version, &info.resource);
@@ -287,15 +294,13 @@ impl Handler for Api {
                 kind.map_or_else(Status::unknown_resource, |_| Status::method_not_allowed())
             );
         }
-        self.dispatch(
-            &cx,
-            &head.headers,
-            head.uri.query().unwrap_or_default(),
-            &upgrade,
-            body,
-        )
-        .await
+        self.dispatch(&cx, &head, &upgrade, body).await
     }
+}
+
+/// Whether method and headers are for what is behind a proxy.
+fn is_proxied(info: &RequestInfo) -> bool {
+    info.subresource == "proxy"
 }
 
 /// Refuses names that would leave the place where objects of a kind are kept.

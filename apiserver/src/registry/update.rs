@@ -256,12 +256,8 @@ async fn attempt(
         .time(Stage::Encode, || encode(&kind.codec, &new))
         .map_err(Status::from)?;
     if change.options.dry_run {
-        meta::of_mut(&mut new).set("resourceVersion", object.revision().to_string().as_str());
-        return Ok(Written {
-            tree: new,
-            object: None,
-            created: false,
-        });
+        let version = object.revision().to_string();
+        return Written::dry(cx, kind, key, &value, &version, false).map_err(Stop::from);
     }
     if value == *object.value() || same_but_times(&new, &old) {
         // Nothing changed: nothing is written.

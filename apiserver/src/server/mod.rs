@@ -30,6 +30,7 @@ use crate::kubelets::{self, Https, Kubelets};
 use crate::leaders;
 use crate::metrics::Metrics;
 use crate::openapi::OpenApi;
+use crate::proxy;
 use crate::registry::companion::Companions;
 use crate::registry::subresource::Hooks;
 use crate::registry::{Api, Parts, builtin, builtin_resources};
@@ -166,6 +167,7 @@ impl Server {
         let mut hooks = Hooks::default();
         reviews::serve(&mut hooks, &authenticator);
         kubelets::serve(&mut hooks, &config.kubelets);
+        proxy::serve(&mut hooks, &config.kubelets);
         match Https::anonymous() {
             Ok(https) => {
                 hooks.insert_resource("", "componentstatuses", Arc::new(Components::new(https)))

@@ -4,6 +4,7 @@ use api::{
     IntOrString,
     apps::v1::DaemonSet as View,
     core::v1::{PodMut, PodTemplateSpec},
+    defaults::DEPRECATED_TEMPLATE_GENERATION as GENERATION,
     tree::Tree,
     view::View as _,
 };
@@ -22,8 +23,6 @@ use crate::{
     pods,
 };
 
-/// The annotation in which `apps/v1` shows how often the template has changed: an older way to tell revisions apart.
-const GENERATION: &str = "deprecated.daemonset.template.generation";
 /// The label of pods that says the same.
 const GENERATION_LABEL: &str = "pod-template-generation";
 

@@ -55,6 +55,13 @@ fn bounds(quota: &Object<Tree>) -> Amounts {
     quota::read(ResourceQuota::of(&quota.value).spec().hard())
 }
 
+/// Whether somebody wrote into its status that it bounds something else: put right at once, where upstream waits for its
+/// next resync (kubernetes/kubernetes#121911).
+fn says_other_bounds(quota: &Object<Tree>) -> bool {
+    let status = ResourceQuota::of(&quota.value).status();
+    status.has_hard() && !quota::is_same(&bounds(quota), status.hard())
+}
+
 /// Marks the quotas of a namespace that count such objects.
 fn mark(quotas: &Informer<Tree>, queue: &Queue<Key>, tracked: &quota::Evaluator, namespace: &str) {
     for quota in quotas.in_namespace(namespace) {
@@ -78,8 +85,9 @@ impl Controller for Quotas {
 
     fn wire(&self, wiring: &mut Wiring<'_>) {
         wiring.watch(&self.quotas, |change, queue| {
-            // Changes of the status are our own, or charges.
-            if change.old.map(bounds) != change.new.map(bounds) {
+            // Other changes of the status are our own, or charges.
+            let strayed = change.new.is_some_and(says_other_bounds);
+            if strayed || change.old.map(bounds) != change.new.map(bounds) {
                 queue.add(change.latest().key.clone());
             }
         });

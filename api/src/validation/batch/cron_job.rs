@@ -25,7 +25,7 @@ pub(in crate::validation) fn update(errors: &mut ErrorList, new: CronJob<'_>, ol
 }
 
 fn check(errors: &mut ErrorList, spec: CronJobSpec<'_>, old: Option<CronJobSpec<'_>>) {
-    if required(errors, &SPEC.child("schedule"), spec.schedule()) {
+    if !spec.schedule().is_empty() {
         schedule(errors, spec, old);
     }
     if let Some(seconds) = spec.starting_deadline_seconds() {
@@ -62,6 +62,8 @@ fn check(errors: &mut ErrorList, spec: CronJobSpec<'_>, old: Option<CronJobSpec<
             not_negative(errors, &SPEC.child(field), limit);
         }
     }
+    // What upstream declares in tags is checked after what it writes out.
+    required(errors, &SPEC.child("schedule"), spec.schedule());
 }
 
 fn schedule(errors: &mut ErrorList, spec: CronJobSpec<'_>, old: Option<CronJobSpec<'_>>) {

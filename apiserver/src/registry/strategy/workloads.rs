@@ -1,6 +1,7 @@
 //! What is particular to a few kinds that need a line or two.
 
 use api::Tree;
+use api::defaults::DEPRECATED_TEMPLATE_GENERATION as TEMPLATE_GENERATION;
 
 use super::{Rules, same};
 use crate::registry::meta;
@@ -16,8 +17,6 @@ impl Rules for Deployments {
 
 /// DaemonSets: an annotation counts changes of the template, as a field did in a version that is gone.
 pub struct DaemonSets;
-
-const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 fn template_generation(tree: &Tree) -> i64 {
     let annotations = api::view::metadata(tree).annotations();
