@@ -15,6 +15,7 @@ mod go_format;
 mod int_or_string;
 pub mod kinds;
 pub mod names;
+pub mod node_affinity;
 pub mod patch;
 pub mod quantity;
 pub mod quota;

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::core::v1::{Pod, Service};
+use api::core::v1::{Node, Pod, Service};
 use api::tree::Tree;
 use network::Network;
 use runtime::events::Recorder;
@@ -90,6 +90,11 @@ pub async fn run(config: Config, client: Client, shutdown: CancellationToken) ->
         ..Default::default()
     };
     let pods = informers.scoped::<Tree>(&Resource::of(Pod::TYPE), scope);
+    let scope = Scope {
+        fields: format!("metadata.name={}", config.node_name),
+        ..Default::default()
+    };
+    let nodes = informers.scoped::<Tree>(&Resource::of(Node::TYPE), scope);
     let services = informers.informer::<Tree>(&Resource::of(Service::TYPE));
     let clock = SystemClock::shared();
     let recorder = Recorder::start(
@@ -136,7 +141,13 @@ pub async fn run(config: Config, client: Client, shutdown: CancellationToken) ->
         .unwrap_or_default()
         .to_owned();
     let keeper = Keeper::new(shared.clone(), port, &node);
-    let manager = Manager::new(shared.clone(), lookup.clone(), pods, shutdown.clone());
+    let manager = Manager::new(
+        shared.clone(),
+        lookup.clone(),
+        pods,
+        nodes,
+        shutdown.clone(),
+    );
     let (_, _, _, _, managed) = tokio::join!(
         keep_containerd(shared.clone(), shutdown.clone()),
         keeper.run(shutdown.clone()),

@@ -473,6 +473,42 @@ async fn a_pod_that_cannot_run_says_why_and_disturbs_no_other() {
     });
     let good = cluster.ready("good");
     assert_eq!(good["status"]["containerStatuses"][0]["restartCount"], 0);
+    // Bound to this node by its name, past every scheduler.
+    let port = json!({"name": "c", "args": ["sleep", "1000"], "ports": [{"containerPort": 80, "hostPort": 18080}]});
+    let huge =
+        json!({"name": "c", "args": ["sleep", "1000"], "resources": {"requests": {"cpu": "10k"}}});
+    let at_once =
+        |container: &Value| json!({"terminationGracePeriodSeconds": 0, "containers": [container]});
+    cluster.run("port", at_once(&port));
+    cluster.phase("port", "Running");
+    cluster.run("no-port", at_once(&port));
+    cluster.run("no-room", at_once(&huge));
+    for (name, reason, message) in [
+        (
+            "no-port",
+            "NodePorts",
+            "Pod was rejected: Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports",
+        ),
+        (
+            "no-room",
+            "OutOfcpu",
+            "Pod was rejected: Node didn't have enough resource: cpu, requested: 10000000, used: ",
+        ),
+    ] {
+        let status = cluster.phase(name, "Failed")["status"].clone();
+        assert_eq!(status["reason"], reason);
+        assert!(
+            status["message"].as_str().unwrap().starts_with(message),
+            "{status}"
+        );
+        assert!(cluster.events().contains(reason), "{}", cluster.events());
+        cluster.delete(name);
+    }
+    // Who is gone leaves the port.
+    cluster.delete("port");
+    cluster.run("port", at_once(&port));
+    cluster.phase("port", "Running");
+    cluster.delete("port");
     for name in [
         "good",
         "no-image",

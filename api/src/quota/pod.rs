@@ -227,7 +227,9 @@ fn effective<'a>(
     most
 }
 
-fn requests(pod: Pod<'_>) -> Amounts {
+/// What a pod asks for: of its containers and what they are allowed, of itself, and its overhead (upstream:
+/// component-helpers' `PodRequests`).
+pub fn requests(pod: Pod<'_>) -> Amounts {
     let of = ResourceRequirements::requests;
     let (actuated, allocated): (Seen<'_>, Seen<'_>) = (actuated_requests, allocated);
     let mut requests = effective(pod, of, &[actuated, allocated]);

@@ -1,16 +1,11 @@
 //! Which nodes a DaemonSet's pods belong on. Pure.
 
-use api::{
-    core::v1::{NodeSelectorTerm, PodSpec},
-    selector::label::{LabelSelector, Operator, Requirement},
-};
+use api::{core::v1::PodSpec, node_affinity::RequiredNodeAffinity};
 
 use super::tolerations;
 use crate::object::{
-    Texts,
     node::{NO_EXECUTE, NO_SCHEDULE, Node, Taint},
     pod::Toleration,
-    texts,
 };
 
 /// What the pods ask of a node.
@@ -18,9 +13,7 @@ use crate::object::{
 pub(super) struct Needs {
     /// The only node; empty for any.
     name: String,
-    labels: Texts,
-    /// One of these terms must hold; `None` where nothing is required.
-    required: Option<Vec<Term>>,
+    required: RequiredNodeAffinity,
     /// The template's, and those that every daemon pod has.
     tolerations: Vec<Toleration>,
 }
@@ -34,27 +27,12 @@ pub(super) struct Eligible {
     pub stay: bool,
 }
 
-/// All of it holds for a node; `None` is a term that holds for none.
-#[derive(Debug, Clone)]
-struct Term(Option<Parts>);
-
-#[derive(Debug, Clone)]
-struct Parts {
-    expressions: LabelSelector,
-    /// Names that the node's is among, or is not.
-    names: Vec<(bool, Vec<String>)>,
-}
-
 impl Needs {
     /// Reads what a template asks.
     pub(super) fn read(spec: PodSpec<'_>) -> Needs {
-        let affinity = spec.affinity().and_then(|a| a.node_affinity());
-        let required =
-            affinity.and_then(|a| a.required_during_scheduling_ignored_during_execution());
         Needs {
             name: spec.node_name().to_owned(),
-            labels: texts(spec.node_selector()),
-            required: required.map(|r| r.node_selector_terms().iter().map(Term::read).collect()),
+            required: RequiredNodeAffinity::read(spec),
             tolerations: tolerations::all(spec),
         }
     }
@@ -62,59 +40,12 @@ impl Needs {
     /// What the node is.
     pub(super) fn judge(&self, name: &str, node: &Node) -> Eligible {
         let selected = (self.name.is_empty() || self.name == name)
-            && (self.labels.iter()).all(|(key, value)| node.labels.get(key) == Some(value))
-            && (self.required.as_ref())
-                .is_none_or(|terms| terms.iter().any(|t| t.holds(name, &node.labels)));
+            && (self.required).matches(name, |key| node.labels.get(key).map(String::as_str));
         let untolerated = |taint: &&Taint| !self.tolerations.iter().any(|t| t.tolerates(taint));
         let mut taints = node.taints.iter().filter(untolerated);
         let stay = selected && !taints.clone().any(|t| t.effect == NO_EXECUTE);
         let run = stay && !taints.any(|t| t.effect == NO_SCHEDULE);
         Eligible { run, stay }
-    }
-}
-
-impl Term {
-    fn read(term: NodeSelectorTerm<'_>) -> Term {
-        let (expressions, fields) = (term.match_expressions(), term.match_fields());
-        if expressions.is_empty() && fields.is_empty() {
-            return Term(None);
-        }
-        let requirement = |r: api::core::v1::NodeSelectorRequirement<'_>| {
-            let operator = match r.operator() {
-                "In" => Operator::In,
-                "NotIn" => Operator::NotIn,
-                "Exists" => Operator::Exists,
-                "DoesNotExist" => Operator::DoesNotExist,
-                "Gt" => Operator::GreaterThan,
-                "Lt" => Operator::LessThan,
-                _ => return None,
-            };
-            Requirement::new(r.key(), operator, r.values().iter().map(str::to_owned)).ok()
-        };
-        let name = |r: api::core::v1::NodeSelectorRequirement<'_>| {
-            let among = match (r.key(), r.operator()) {
-                ("metadata.name", "In") => true,
-                ("metadata.name", "NotIn") => false,
-                _ => return None,
-            };
-            Some((among, r.values().iter().map(str::to_owned).collect()))
-        };
-        let expressions: Option<Vec<_>> = expressions.iter().map(requirement).collect();
-        let names: Option<Vec<_>> = fields.iter().map(name).collect();
-        Term(expressions.zip(names).map(|(expressions, names)| Parts {
-            expressions: LabelSelector::new(expressions),
-            names,
-        }))
-    }
-
-    fn holds(&self, name: &str, labels: &Texts) -> bool {
-        self.0.as_ref().is_some_and(|parts| {
-            parts
-                .expressions
-                .matches(|key| labels.get(key).map(String::as_str))
-                && (parts.names.iter())
-                    .all(|(among, names)| names.iter().any(|n| n == name) == *among)
-        })
     }
 }
 

@@ -5,16 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::core::v1::{Pod, PodMut};
+use api::core::v1::{Node, Pod, PodMut};
 use api::tree::Tree;
-use runtime::{Informer, Key};
+use runtime::events::ObjectRef;
+use runtime::informer::Object;
+use runtime::{Informer, Key, Resource};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::admission;
 use super::lookup::Lookup;
 use super::record::{self, PodRecord};
-use super::worker::{Desired, Handle, Message, Worker};
+use super::worker::{Desired, Found, Handle, Message, Worker};
 use crate::containerd::{Error, Event, Exit, TaskState};
 use crate::context::Shared;
 
@@ -30,6 +33,8 @@ pub struct Manager {
     shared: Arc<Shared>,
     lookup: Lookup,
     pods: Informer<Tree>,
+    /// This node alone.
+    nodes: Informer<Tree>,
     workers: BTreeMap<String, Handle>,
     running: JoinSet<(String, bool)>,
     /// What containerd had of pods whose worker has not begun.
@@ -38,17 +43,19 @@ pub struct Manager {
 }
 
 impl Manager {
-    /// A manager over the pods that `pods` shows, which are this node's alone.
+    /// A manager over the pods that `pods` shows, which are this node's alone, as `nodes` shows this node alone.
     pub fn new(
         shared: Arc<Shared>,
         lookup: Lookup,
         pods: Informer<Tree>,
+        nodes: Informer<Tree>,
         stop: CancellationToken,
     ) -> Self {
         Self {
             shared,
             lookup,
             pods,
+            nodes,
             workers: BTreeMap::new(),
             running: JoinSet::new(),
             records: BTreeMap::new(),
@@ -71,6 +78,7 @@ impl Manager {
             }
         });
         self.pods.synced().await;
+        self.nodes.synced().await;
         let (containers, tasks) = (
             self.shared.containerd.containers().await?,
             self.shared.containerd.tasks().await?,
@@ -114,7 +122,14 @@ impl Manager {
     }
 
     fn compare_all(&mut self) {
-        for object in self.pods.list() {
+        let mut all = self.pods.list();
+        // What runs already keeps its room; of the others, who came first is served first.
+        all.sort_by_cached_key(|object| {
+            let created = Pod::of(&object.value).metadata().creation_timestamp();
+            let begun = self.records.contains_key(&*object.uid);
+            (!begun, created.map(|time| time.timestamp()))
+        });
+        for object in all {
             self.compare(&object.key);
         }
         let gone: Vec<String> = self
@@ -168,14 +183,50 @@ impl Manager {
             }
             None => {
                 let record = self.records.remove(&*object.uid).unwrap_or_default();
+                let rejection = match record.attempts.is_empty() {
+                    true => self.reject(&object),
+                    false => None,
+                };
+                let found = Found {
+                    gone: false,
+                    record,
+                    rejection,
+                };
                 self.spawn(
                     object.uid.to_string(),
                     Arc::new(object.value.clone()),
-                    false,
-                    record,
+                    found,
                 );
             }
         }
+    }
+
+    /// Why a pod that is new here cannot run beside those that are here, as reason and message. It is told.
+    fn reject(&self, object: &Object<Tree>) -> Option<(String, String)> {
+        let pod = Pod::of(&object.value);
+        if pod.metadata().deletion_timestamp().is_some() || admission::is_over(pod) {
+            return None;
+        }
+        let node = self
+            .nodes
+            .get(&Key::cluster(&self.shared.config.node_name))?;
+        let here: Vec<Arc<Tree>> = self
+            .workers
+            .values()
+            .filter(|handle| !handle.rejected)
+            .map(|handle| handle.desired.borrow().clone())
+            .filter(|desired| !desired.gone)
+            .map(|desired| desired.pod)
+            .collect();
+        let rejection = admission::judge(pod, Node::of(&node.value), &here).err()?;
+        let resource = Resource::of(Pod::TYPE);
+        let reference = ObjectRef::new(&resource, &object.key, &object.uid);
+        let (reason, message) = (&rejection.reason, &rejection.message);
+        self.shared.recorder.warning(reference, reason, message);
+        Some((
+            rejection.reason.clone(),
+            format!("Pod was rejected: {}", rejection.message),
+        ))
     }
 
     fn mark_gone(&self, uid: &str) {
@@ -219,17 +270,21 @@ impl Manager {
             // Nobody knows its spec any more: like upstream, it is not waited for.
             pod.spec_mut()
                 .set_termination_grace_period_seconds(ORPHAN_GRACE_SECONDS);
-            self.spawn(uid, Arc::new(tree), true, record);
+            let found = Found {
+                gone: true,
+                record,
+                rejection: None,
+            };
+            self.spawn(uid, Arc::new(tree), found);
         }
     }
 
-    fn spawn(&mut self, uid: String, pod: Arc<Tree>, gone: bool, record: PodRecord) {
+    fn spawn(&mut self, uid: String, pod: Arc<Tree>, found: Found) {
         let (handle, task) = Worker::spawn(
             self.shared.clone(),
             self.lookup.clone(),
             pod,
-            gone,
-            record,
+            found,
             self.stop.clone(),
         );
         self.workers.insert(uid.clone(), handle);

@@ -1,6 +1,7 @@
 //! Pods on this node. A worker for each pod compares what should be with what containerd says is, and makes the next step; see
 //! `worker` for its states. What only computes (environment, resources, status, what is refused) is beside it, and pure.
 
+mod admission;
 pub mod back_off;
 mod container;
 mod env;

@@ -31,6 +31,8 @@ pub struct Observed {
     pub start_time: Option<Timestamp>,
     /// The pod is over for this reason, with this message, whatever its containers do.
     pub failed: Option<(String, String)>,
+    /// It failed since it does not fit here: nothing of it was begun.
+    pub rejected: bool,
     /// No container will be started any more.
     pub ending: bool,
 }
@@ -66,6 +68,11 @@ pub fn compute(pod: Pod<'_>, observed: &Observed, now: Timestamp) -> Value {
     let spec = pod.spec();
     let phase = phase(pod, observed);
     let generation = pod.metadata().generation();
+    if let (true, Some((reason, message))) = (observed.rejected, &observed.failed) {
+        return json!({
+            "phase": phase, "observedGeneration": generation, "reason": reason, "message": message,
+        });
+    }
     let mut status = json!({
         "phase": phase,
         "observedGeneration": generation,

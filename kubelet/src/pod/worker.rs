@@ -97,6 +97,19 @@ pub struct Handle {
     pub desired: watch::Sender<Desired>,
     /// What happens.
     pub inbox: mpsc::Sender<Message>,
+    /// It takes no room on the node.
+    pub rejected: bool,
+}
+
+/// How a pod is found when its worker begins.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// It is not in the API any more.
+    pub gone: bool,
+    /// What containerd has of it.
+    pub record: PodRecord,
+    /// Why it cannot run here: reason and message.
+    pub rejection: Option<(String, String)>,
 }
 
 pub(super) struct Worker {
@@ -127,15 +140,20 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker for a pod of which containerd has `record`.
+    /// Starts a worker for a pod as it was found.
     pub fn spawn(
         shared: Arc<Shared>,
         lookup: Lookup,
         pod: Arc<Tree>,
-        gone: bool,
-        record: PodRecord,
+        found: Found,
         stop: CancellationToken,
     ) -> (Handle, tokio::task::JoinHandle<bool>) {
+        let Found {
+            gone,
+            record,
+            rejection,
+        } = found;
+        let rejected = rejection.is_some();
         let view = Pod::of(&pod);
         let (key, uid) = (
             Key::new(view.metadata().namespace(), view.metadata().name()),
@@ -154,6 +172,8 @@ impl Worker {
             attempts: record.attempts,
             node_ip: Some(shared.config.node_ip),
             start_time: Some(start_time.unwrap_or_else(|| shared.clock.now())),
+            failed: rejection,
+            rejected,
             ..Default::default()
         };
         let volumes = Volumes::new(&shared.pod_dir(&uid));
@@ -184,6 +204,7 @@ impl Worker {
             Handle {
                 desired: desired_sender,
                 inbox: sender,
+                rejected,
             },
             tokio::spawn(worker.run(stop)),
         )
