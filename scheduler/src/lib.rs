@@ -10,6 +10,7 @@
 //!   │  queue      who is tried next, and whom an event helps            │
 //!   │  decision   (snapshot, template, draw) → node and explanation     │
 //!   │      └ plugins   one rule a file                                  │
+//!   │  preemption  whose going would make room, and where               │
 //!   │  decisions  the last ones, for `explain`                          │
 //!   └───────────────────────────────────────────────────────────────────┘
 //! ```
@@ -21,13 +22,14 @@
 //! It must not know the store, nor any API but the public one.
 //!
 //! Not here yet, and refused by name in the pod's condition: inter-pod affinity, volumes that bind to nodes, resource claims,
-//! pod groups. Preemption is not made; the condition says where it would have been due.
+//! pod groups.
 
 pub mod decision;
 pub mod decisions;
 pub mod labels;
 pub mod plugins;
 pub mod pod;
+pub mod preemption;
 pub mod queue;
 pub mod run;
 pub mod scheduling;

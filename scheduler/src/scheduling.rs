@@ -11,9 +11,10 @@ use std::sync::Arc;
 use crate::decision::Engine;
 use crate::decisions::{Decisions, Outcome, Record};
 use crate::pod::{Load, PodKey, PodSpec};
+use crate::preemption::{Budget, Budgets, Victim};
 use crate::queue::{Event, Instant, Queue, Waiting};
-use crate::snapshot::{NodeChange, NodeShape, Snapshot};
-use crate::text::Text;
+use crate::snapshot::{NodeChange, NodeIx, NodeShape, Snapshot};
+use crate::text::{Map, Text};
 use crate::workloads::Workloads;
 
 /// A pod as the API shows it.
@@ -35,6 +36,10 @@ pub struct PodView {
     pub preempts: bool,
     /// It has succeeded or failed, and takes nothing any more.
     pub finished: bool,
+    /// `status.nominatedNodeName`, when it has one: room is kept for it there.
+    pub nominated: Option<Text>,
+    /// When it was created, in seconds of the Unix epoch: of two alike, the newer one is preempted.
+    pub created: i64,
 }
 
 /// What to do next.
@@ -57,6 +62,21 @@ pub enum Next {
         uid: Text,
         /// Upstream's message.
         message: String,
+        /// The node on which room is kept for it.
+        nominated: Option<Text>,
+    },
+    /// Tell pods of lower priority to go, and the API that the pod waits for their room.
+    Preempt {
+        /// The pod.
+        key: PodKey,
+        /// Its uid.
+        uid: Text,
+        /// Upstream's message.
+        message: String,
+        /// Where the room is.
+        node: Text,
+        /// Who has to go.
+        victims: Vec<Victim>,
     },
 }
 
@@ -68,6 +88,9 @@ pub struct Scheduling {
     workloads: Workloads,
     queue: Queue,
     engine: Engine,
+    budgets: Budgets,
+    /// Where room is kept for pods that wait.
+    nominated: Map<PodKey, NodeIx>,
     events: Vec<Event>,
     seed: u64,
     draws: u64,
@@ -82,6 +105,8 @@ impl Scheduling {
             workloads: Workloads::default(),
             queue: Queue::default(),
             engine: Engine::default(),
+            budgets: Budgets::default(),
+            nominated: Map::default(),
             events: Vec::new(),
             seed,
             draws: 0,
@@ -101,6 +126,11 @@ impl Scheduling {
     /// Services and controllers, to be told of theirs.
     pub fn workloads(&mut self) -> &mut Workloads {
         &mut self.workloads
+    }
+
+    /// The disruption budget of this name is so, or is gone.
+    pub fn set_budget(&mut self, namespace: &str, name: &str, budget: Option<Budget>) {
+        self.budgets.set(namespace, name, budget);
     }
 
     /// The node of this name is so, or is gone.
@@ -126,10 +156,12 @@ impl Scheduling {
         };
         if let Some(node) = &pod.node {
             self.queue.remove(key);
+            self.nominated.remove(key);
             let namespace = key.namespace.clone();
             let (at, before) =
                 self.snapshot
                     .place(key.clone(), pod.uid.clone(), pod.load.clone(), node);
+            self.snapshot.set_since(key, pod.created);
             if let Some(before) = before
                 .as_ref()
                 .filter(|before| before.node != at || before.load != pod.load)
@@ -160,22 +192,29 @@ impl Scheduling {
         let Some(spec) = &pod.spec else { return };
         if pod.scheduler_name != self.scheduler_name || pod.load.terminating {
             // A pod on its way out is not placed any more; one that is being bound is left to the binding.
-            if !assumed {
+            if self.nominated.contains_key(key) {
+                self.take_off(key);
+                self.queue.remove(key);
+            } else if !assumed {
                 self.queue.remove(key);
             }
         } else if known || !assumed {
-            self.queue.set(
-                Waiting {
-                    key: key.clone(),
-                    uid: pod.uid.clone(),
-                    spec: spec.clone(),
-                    load: pod.load.clone(),
-                    priority: pod.load.priority,
-                    preempts: pod.preempts,
-                    gated: pod.gated,
-                },
-                now,
-            );
+            let waiting = Waiting {
+                key: key.clone(),
+                uid: pod.uid.clone(),
+                spec: spec.clone(),
+                load: pod.load.clone(),
+                priority: pod.load.priority,
+                preempts: pod.preempts,
+                gated: pod.gated,
+            };
+            // Room that a scheduler before this one has kept.
+            let nodes = self.snapshot.nodes();
+            let nominated = pod.nominated.as_ref().filter(|_| !known);
+            if let Some(at) = nominated.and_then(|name| nodes.find(name)) {
+                self.keep(&waiting, at);
+            }
+            self.queue.set(waiting, now);
         }
     }
 
@@ -187,6 +226,7 @@ impl Scheduling {
         }
         events.sort();
         events.dedup();
+        self.wake_by_priority(&events, now);
         let (workloads, nodes) = (&mut self.workloads, self.snapshot.nodes());
         self.queue.wake(now, |spec, plugins| {
             // What is not supported does not become so by what happens to nodes.
@@ -207,7 +247,7 @@ impl Scheduling {
         decisions: &mut Decisions,
     ) -> Option<Next> {
         let pod = self.queue.pop(now)?;
-        let (key, uid) = (pod.key, pod.uid);
+        let (key, uid) = (pod.key.clone(), pod.uid.clone());
         if !pod.spec.unsupported.is_empty() {
             let message = format!(
                 "this scheduler does not support: {}",
@@ -225,13 +265,21 @@ impl Scheduling {
                     outcome,
                 },
             );
-            return Some(Next::Refuse { key, uid, message });
+            self.give_up(&key);
+            return Some(Next::Refuse {
+                key,
+                uid,
+                message,
+                nominated: None,
+            });
         }
+        let kept = self.give_up(&key);
         let template = self.workloads.template(&pod.spec);
         let draw = self.draw();
         let decision = self.engine.decide(&self.snapshot, &template, draw);
         match decision.node {
             Some(node) => {
+                self.gave_up(kept.filter(|kept| *kept != node), &key);
                 self.snapshot
                     .assume(key.clone(), uid.clone(), pod.load, node);
                 let name = self.snapshot.nodes().name(node).clone();
@@ -254,15 +302,10 @@ impl Scheduling {
                 })
             }
             None => {
-                let mut message = decision.explanation.message();
-                if decision.explanation.nodes() > 0 {
-                    message.push(' ');
-                    message.push_str(&self.about_preemption(
-                        &decision.explanation,
-                        pod.priority,
-                        pod.preempts,
-                    ));
-                }
+                let explanation = &decision.explanation;
+                let room = self.make_room(&pod, &template, explanation, kept);
+                self.gave_up(kept.filter(|kept| room.node != Some(*kept)), &key);
+                let message = room.message;
                 self.queue
                     .unschedulable(&key, decision.explanation.refusing_plugins(), now);
                 let outcome = Outcome::Refused {
@@ -277,7 +320,22 @@ impl Scheduling {
                         outcome,
                     },
                 );
-                Some(Next::Refuse { key, uid, message })
+                let nominated = room.node.map(|at| self.snapshot.nodes().name(at).clone());
+                Some(match nominated {
+                    Some(node) if !room.victims.is_empty() => Next::Preempt {
+                        key,
+                        uid,
+                        message,
+                        node,
+                        victims: room.victims,
+                    },
+                    nominated => Next::Refuse {
+                        key,
+                        uid,
+                        message,
+                        nominated,
+                    },
+                })
             }
         }
     }
@@ -302,26 +360,8 @@ impl Scheduling {
         }
     }
 
-    fn about_preemption(
-        &self,
-        explanation: &crate::decision::Explanation,
-        priority: i32,
-        preempts: bool,
-    ) -> String {
-        if !preempts {
-            return "preemption: not eligible due to preemptionPolicy=Never.".into();
-        }
-        let lower = self
-            .snapshot
-            .lowest_priority()
-            .is_some_and(|lowest| lowest < priority);
-        if lower && explanation.resolvable() > 0 {
-            return "preemption: this scheduler does not support preempting pods of lower priority.".into();
-        }
-        explanation.nothing_to_preempt()
-    }
-
     fn take_off(&mut self, key: &PodKey) {
+        self.nominated.remove(key);
         if let Some(placed) = self.snapshot.remove_pod(key) {
             self.happened(Event::Freed {
                 node: placed.node,
@@ -346,5 +386,6 @@ impl Scheduling {
     }
 }
 
+mod nominations;
 #[cfg(test)]
 mod tests;

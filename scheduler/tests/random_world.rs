@@ -21,6 +21,8 @@ struct World {
     uids: u32,
     /// Bindings that the scheduler sent and that were not answered: pod, uid, node.
     sent: Vec<(PodKey, String, String)>,
+    /// Victims cannot be told to go.
+    deaf: bool,
 }
 
 fn key(pod: u8) -> PodKey {
@@ -30,6 +32,11 @@ fn key(pod: u8) -> PodKey {
 /// Pods ask for a different amount each, so that they are not all of one template.
 fn milli_cpu(pod: u8) -> i64 {
     300 + i64::from(pod % 4) * 100
+}
+
+/// Some may have others go for them.
+fn priority(pod: u8) -> i32 {
+    i32::from(pod / 4)
 }
 
 fn view(pod: u8, uid: u32, node: Option<&String>) -> PodView {
@@ -57,11 +64,14 @@ fn view(pod: u8, uid: u32, node: Option<&String>) -> PodView {
         spec: node.is_none().then(|| Arc::new(spec)),
         load: Arc::new(Load {
             requests,
+            priority: priority(pod),
             ..Default::default()
         }),
         gated: false,
         preempts: true,
         finished: false,
+        nominated: None,
+        created: uid.into(),
     }
 }
 
@@ -91,6 +101,8 @@ enum Step {
     Bind(usize, bool),
     /// The i-th binding is refused.
     Refuse(usize),
+    /// Whether victims can be told to go from now on.
+    Hear(bool),
     Wait(u64),
 }
 
@@ -104,6 +116,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..8usize, any::<bool>()).prop_map(|(i, known)| Step::Bind(i, known)),
         1 => (0..8usize).prop_map(Step::Refuse),
         1 => (1..20u64).prop_map(Step::Wait),
+        1 => any::<bool>().prop_map(Step::Hear),
     ]
 }
 
@@ -138,13 +151,28 @@ impl World {
         let Some(next) = s.next(now, jiff::Timestamp::UNIX_EPOCH, decisions) else {
             return false;
         };
-        if let Next::Bind { key, uid, node } = next {
-            let at = s.snapshot().nodes().find(&node).unwrap();
-            assert!(
-                s.snapshot().nodes().requested_milli_cpu(at) <= 1000,
-                "{node} is overcommitted by {key}"
-            );
-            self.sent.push((key, uid.to_string(), node.to_string()));
+        match next {
+            Next::Bind { key, uid, node } => {
+                let at = s.snapshot().nodes().find(&node).unwrap();
+                assert!(
+                    s.snapshot().nodes().requested_milli_cpu(at) <= 1000,
+                    "{node} is overcommitted by {key}"
+                );
+                self.sent.push((key, uid.to_string(), node.to_string()));
+            }
+            Next::Preempt { key, uid, .. } if self.deaf => s.not_preempted(&key, &uid, now),
+            Next::Preempt { key, victims, .. } => {
+                let number = |key: &PodKey| key.name.parse::<u8>().unwrap();
+                for victim in victims {
+                    let pod = number(&victim.key);
+                    assert!(priority(pod) < priority(number(&key)), "{key} ends {pod}");
+                    if (self.pods.get(&pod)).is_some_and(|(uid, _)| uid.to_string() == *victim.uid)
+                    {
+                        self.pods.remove(&pod);
+                    }
+                }
+            }
+            Next::Refuse { .. } => {}
         }
         true
     }
@@ -195,12 +223,14 @@ proptest! {
                     s.not_bound(&key, &uid, now);
                 }
                 Step::Bind(..) | Step::Refuse(_) => {}
+                Step::Hear(hears) => world.deaf = !hears,
                 Step::Wait(seconds) => now += Duration::from_secs(seconds),
             }
         }
 
         // Now everything is seen, everything works, and time passes: less than the five minutes after which everybody
         // tries again, so that it is the events that must have woken whom they help.
+        world.deaf = false;
         for i in 0..2 {
             let name = format!("n{i}");
             s.observe_node(&name, Some(node(&name)));
@@ -216,9 +246,11 @@ proptest! {
             now += Duration::from_secs(15);
         }
         let mut used: BTreeMap<&str, i64> = BTreeMap::new();
+        let mut kept: BTreeMap<(&str, i32), i64> = BTreeMap::new();
         for (pod, (uid, on)) in &world.pods {
             if let Some(on) = on {
                 *used.entry(on).or_default() += milli_cpu(*pod);
+                *kept.entry((on, priority(*pod))).or_default() += milli_cpu(*pod);
                 let placed = s.snapshot().pod(&key(*pod)).unwrap();
                 prop_assert!(!placed.assumed && *placed.uid == uid.to_string());
                 prop_assert!(s.queue().state(&key(*pod)).is_none());
@@ -229,13 +261,15 @@ proptest! {
             let nodes = s.snapshot().nodes();
             prop_assert_eq!(nodes.requested_milli_cpu(at), used.get(&**nodes.name(at)).copied().unwrap_or(0));
         }
-        // Whoever still waits is too big for what is left, on every node.
+        // Whoever still waits is too big for what is left on every node, and for what those of lower priority have.
         for (pod, (_, on)) in &world.pods {
             if on.is_none() {
                 let waits = matches!(s.queue().state(&key(*pod)), Some(State::Unschedulable { .. }));
                 prop_assert!(waits, "{pod} is forgotten: {:?}", s.queue().state(&key(*pod)));
                 for i in 0..2 {
-                    let free = 1000 - used.get(format!("n{i}").as_str()).copied().unwrap_or(0);
+                    let name = format!("n{i}");
+                    let stays = kept.iter().filter(|((on, p), _)| **on == name && *p >= priority(*pod));
+                    let free = 1000 - stays.map(|(_, used)| used).sum::<i64>();
                     prop_assert!(free < milli_cpu(*pod), "{pod} would fit on n{i}");
                 }
             }

@@ -135,7 +135,7 @@ mod tests {
             let bytes = body.collect().await.unwrap().to_bytes();
             assert_eq!(
                 String::from_utf8_lossy(&bytes),
-                "<!doctype html><A class=x href=\"/proxy/a?b&amp;c\">text /a</A>\n<img src=\"/proxy/i.png\" alt='/i'><p href=/p>\
+                "<!doctype html><A class=x HREF=\"/proxy/a?b&amp;c\">text /a</A>\n<img src=\"/proxy/i.png\" alt='/i'><p href=/p>\
                  <script>let a = '<a href=\"/a\">';</script><!-- <a href=\"/a\"> --></p> end",
                 "in chunks of {size}"
             );

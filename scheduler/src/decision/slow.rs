@@ -86,6 +86,17 @@ pub(super) fn decide(
     }
 }
 
+/// Whether the node at `at` can take a pod of `template`.
+pub fn fits(snapshot: &Snapshot, template: &Template, at: NodeIx) -> bool {
+    let mut hard = template.spread.hard.iter();
+    check(template, snapshot.nodes(), at).is_ok()
+        && hard.all(|c| {
+            Topology::of(snapshot, template, c)
+                .check(snapshot, at)
+                .is_ok()
+        })
+}
+
 /// The domains of a hard constraint with their counts.
 struct Topology<'a> {
     constraint: &'a crate::plugins::Constraint,

@@ -39,6 +39,16 @@ impl Plugin {
     }
 }
 
+impl Plugin {
+    /// Whether it may refuse a node for the pods that are there.
+    pub fn yields_to_priority(self) -> bool {
+        matches!(
+            self,
+            Plugin::NodePorts | Plugin::NodeResourcesFit | Plugin::PodTopologySpread
+        )
+    }
+}
+
 /// A resource of which a node has not enough.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shortage {

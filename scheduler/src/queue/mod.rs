@@ -266,6 +266,31 @@ impl Queue {
         woken.len()
     }
 
+    /// Lets those try again, of the pods that wait for something to happen, of whom `helped` says so by who refused them.
+    pub fn wake_those(
+        &mut self,
+        now: Instant,
+        mut helped: impl FnMut(&Waiting, &[Plugin]) -> bool,
+    ) {
+        let waiting = self.unschedulable_since.iter().map(|(_, key)| key);
+        let mut woken: Vec<PodKey> = waiting
+            .filter(|key| match self.entries.get(*key) {
+                Some(Entry {
+                    pod,
+                    state: State::Unschedulable { plugins, .. },
+                    ..
+                }) => helped(pod, plugins),
+                _ => false,
+            })
+            .cloned()
+            .collect();
+        woken.sort();
+        for key in &woken {
+            self.leave(key);
+            self.retry(key, now, false);
+        }
+    }
+
     /// When something changes by itself next: a backoff is over, or a pod was unschedulable for long enough.
     pub fn next_change(&self) -> Option<Instant> {
         let backoff = self.backoff.first().map(|(until, _)| *until);

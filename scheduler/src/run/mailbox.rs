@@ -15,6 +15,7 @@ pub(super) struct Changed {
     pub(super) nodes: BTreeSet<Key>,
     pub(super) pods: BTreeSet<Key>,
     pub(super) services: BTreeSet<Key>,
+    pub(super) budgets: BTreeSet<Key>,
     pub(super) owners: BTreeSet<(OwnerKind, Key)>,
 }
 

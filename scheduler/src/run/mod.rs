@@ -6,6 +6,7 @@
 
 mod bind;
 mod mailbox;
+mod preempt;
 pub mod project;
 mod report;
 mod work;

@@ -14,6 +14,7 @@ use api::core::v1::{
     Affinity, Container, Node, NodeSelectorTerm, Pod, ReplicationController, Service,
 };
 use api::meta::v1::LabelSelector;
+use api::policy::v1::PodDisruptionBudget;
 use api::tree::Tree;
 use api::view::MapRef;
 use api::{Quantity, apps};
@@ -26,6 +27,7 @@ use crate::pod::{
     PodRequests, PodSpec, Preference, ResourceList, Resources, SpreadConstraint, Taint, Toleration,
     TolerationOperator,
 };
+use crate::preemption::Budget;
 use crate::scheduling::PodView;
 use crate::snapshot::NodeShape;
 use crate::text::{Pool, Text};
@@ -140,6 +142,12 @@ impl Projection for PodProjection {
                 gated: !spec.scheduling_gates().is_empty(),
                 preempts: spec.preemption_policy() != Some("Never"),
                 finished: matches!(status.phase(), "Succeeded" | "Failed"),
+                nominated: Some(status.nominated_node_name())
+                    .filter(|name| !name.is_empty())
+                    .map(share),
+                created: metadata
+                    .creation_timestamp()
+                    .map_or(0, |time| time.timestamp().as_second()),
             },
             generation: metadata.generation(),
             condition,
@@ -212,6 +220,26 @@ impl Projection for OwnerSelector {
             Selector::of_labels(&labels(ReplicationController::of(object).spec().selector()))
         } else {
             Selector::Nothing
+        })
+    }
+}
+
+/// A disruption budget, as far as preemption respects it.
+#[derive(Debug)]
+pub struct BudgetView(pub Budget);
+
+impl Projection for BudgetView {
+    fn project(object: &Tree) -> Self {
+        let budget = PodDisruptionBudget::of(object);
+        let (spec, status) = (budget.spec(), budget.status());
+        BudgetView(Budget {
+            selector: selector(spec.selector()),
+            allowed: status.disruptions_allowed().into(),
+            disrupted: status
+                .disrupted_pods()
+                .iter()
+                .map(|(name, _)| share(name))
+                .collect(),
         })
     }
 }

@@ -25,11 +25,12 @@ impl Reason {
     }
 }
 
-/// The patch that makes the pod's condition say so; None when it does already.
+/// The patch that makes the pod's condition say so, and on which node room is kept for it; None when it does already.
 pub(super) fn patch(
     pod: &PodProjection,
     reason: Reason,
     message: &str,
+    nominated: Option<&str>,
     now: Timestamp,
 ) -> Option<Patch> {
     let wanted = ScheduledCondition {
@@ -39,7 +40,8 @@ pub(super) fn patch(
         observed_generation: pod.generation,
     };
     let before = pod.condition.as_deref();
-    if before == Some(&wanted) {
+    let nominated_before = pod.view.nominated.as_deref();
+    if before == Some(&wanted) && nominated_before == nominated {
         return None;
     }
     let mut condition = json!({
@@ -52,8 +54,12 @@ pub(super) fn patch(
         condition["lastTransitionTime"] = json!(second.to_string());
     }
     // With the uid, a pod of the same name that came later is not touched.
+    let mut status = json!({"conditions": [condition]});
+    if nominated_before != nominated {
+        status["nominatedNodeName"] = json!(nominated);
+    }
     Some(Patch::Strategic(
-        json!({"metadata": {"uid": &*pod.view.uid}, "status": {"conditions": [condition]}}),
+        json!({"metadata": {"uid": &*pod.view.uid}, "status": status}),
     ))
 }
 

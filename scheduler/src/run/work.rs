@@ -7,15 +7,18 @@ use std::time::Duration;
 
 use api::apps::v1::{ReplicaSet, StatefulSet};
 use api::core::v1::{Node, Pod, ReplicationController, Service};
+use api::policy::v1::PodDisruptionBudget;
 use runtime::events::{Event, EventType, ObjectRef, Recorder};
-use runtime::{CancellationToken, Client, Informer, Informers, Key, Resource, Scope};
+use runtime::{CancellationToken, Client, Error, Informer, Informers, Key, Resource, Scope};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::pod::PodKey;
+use crate::preemption::Victim;
 use crate::run::bind::{self, Bound, Placed};
 use crate::run::mailbox::{Changed, Mailbox};
-use crate::run::project::{OwnerSelector, PodProjection, ServiceSelector, share};
+use crate::run::preempt;
+use crate::run::project::{BudgetView, OwnerSelector, PodProjection, ServiceSelector, share};
 use crate::run::report::{self, Reason};
 use crate::run::{Config, Shared};
 use crate::scheduling::{Next, Scheduling};
@@ -43,6 +46,13 @@ enum Done {
         uid: Text,
         placed: Placed,
     },
+    Preempted {
+        key: PodKey,
+        uid: Text,
+        node: Text,
+        victims: Vec<Victim>,
+        ended: Result<(), Error>,
+    },
     Told,
 }
 
@@ -50,6 +60,7 @@ struct Views {
     nodes: Informer<NodeShape>,
     pods: Informer<PodProjection>,
     services: Informer<ServiceSelector>,
+    budgets: Informer<BudgetView>,
     owners: Vec<(OwnerKind, Informer<OwnerSelector>)>,
 }
 
@@ -131,6 +142,7 @@ impl Views {
             nodes: informers.informer(&Resource::of(Node::TYPE)),
             pods: informers.scoped(&Resource::of(Pod::TYPE), running),
             services: informers.informer(&Resource::of(Service::TYPE)),
+            budgets: informers.informer(&Resource::of(PodDisruptionBudget::TYPE)),
             owners: vec![
                 (
                     OwnerKind::ReplicationController,
@@ -167,6 +179,12 @@ impl Views {
                 changed.services.insert(change.latest().key.clone());
             });
         });
+        let post = mailbox.clone();
+        self.budgets.on_change(move |change| {
+            post.mark(|changed| {
+                changed.budgets.insert(change.latest().key.clone());
+            });
+        });
         for (kind, informer) in &self.owners {
             let (post, kind) = (mailbox.clone(), *kind);
             informer.on_change(move |change| {
@@ -181,6 +199,7 @@ impl Views {
         self.nodes.synced().await;
         self.pods.synced().await;
         self.services.synced().await;
+        self.budgets.synced().await;
         for (_, informer) in &self.owners {
             informer.synced().await;
         }
@@ -231,6 +250,7 @@ impl<'a> Worker<'a> {
             nodes,
             pods,
             services,
+            budgets,
             owners,
         } = self.mailbox.take();
         let now = self.now();
@@ -245,6 +265,12 @@ impl<'a> Worker<'a> {
                 key.name().into(),
                 selector,
             );
+        }
+        for key in budgets {
+            let budget = self.views.budgets.get(&key);
+            let budget = budget.map(|budget| budget.value.0.clone());
+            self.scheduling
+                .set_budget(key.namespace(), key.name(), budget);
         }
         for (kind, key) in owners {
             let informer = self.views.owners.iter().find(|(of, _)| *of == kind);
@@ -288,8 +314,24 @@ impl<'a> Worker<'a> {
             match next {
                 None => return false,
                 Some(Next::Bind { key, uid, node }) => self.bind(key, uid, node),
-                Some(Next::Refuse { key, uid, message }) => {
-                    self.refuse(&key, &uid, Reason::Unschedulable, message)
+                Some(Next::Refuse {
+                    key,
+                    uid,
+                    message,
+                    nominated,
+                }) => {
+                    let nominated = nominated.as_deref();
+                    self.refuse(&key, &uid, Reason::Unschedulable, message, nominated);
+                }
+                Some(Next::Preempt {
+                    key,
+                    uid,
+                    message,
+                    node,
+                    victims,
+                }) => {
+                    self.refuse(&key, &uid, Reason::Unschedulable, message, Some(&node));
+                    self.preempt(key, uid, node, victims);
                 }
             }
         }
@@ -325,7 +367,38 @@ impl<'a> Worker<'a> {
         });
     }
 
-    fn refuse(&mut self, key: &PodKey, uid: &str, reason: Reason, message: String) {
+    /// Tells the victims to go; who has gone already has.
+    fn preempt(&mut self, key: PodKey, uid: Text, node: Text, victims: Vec<Victim>) {
+        tracing::info!(pod = %key, node = &*node, victims = victims.len(), "preempting");
+        let (client, pods) = (self.client.clone(), self.pods.clone());
+        let now = self.config.clock.now();
+        let by = self.config.scheduler_name.clone();
+        self.tasks.spawn(async move {
+            let mut ended = Ok(());
+            for victim in &victims {
+                ended = preempt::end(&client, &pods, victim, &by, now).await;
+                if ended.is_err() {
+                    break;
+                }
+            }
+            Done::Preempted {
+                key,
+                uid,
+                node,
+                victims,
+                ended,
+            }
+        });
+    }
+
+    fn refuse(
+        &mut self,
+        key: &PodKey,
+        uid: &str,
+        reason: Reason,
+        message: String,
+        nominated: Option<&str>,
+    ) {
         tracing::debug!(pod = %key, message, "not placed");
         let object = Key::new(&key.namespace, &key.name);
         self.tell(
@@ -344,8 +417,8 @@ impl<'a> Worker<'a> {
         else {
             return;
         };
-        let Some(patch) = report::patch(&pod.value, reason, &message, self.config.clock.now())
-        else {
+        let now = self.config.clock.now();
+        let Some(patch) = report::patch(&pod.value, reason, &message, nominated, now) else {
             return;
         };
         let (client, pods) = (self.client.clone(), self.pods.clone());
@@ -381,6 +454,32 @@ impl<'a> Worker<'a> {
         let now = self.now();
         match done {
             Ok(Done::Told) => {}
+            Ok(Done::Preempted {
+                key,
+                uid,
+                node,
+                victims,
+                ended,
+            }) => match ended {
+                Ok(()) => {
+                    for victim in victims {
+                        let object = Key::new(&victim.key.namespace, &victim.key.name);
+                        let message = format!("Preempted by pod {uid} on node {node}");
+                        self.tell(
+                            &object,
+                            &victim.uid,
+                            EventType::Normal,
+                            "Preempted",
+                            "Preempting",
+                            message,
+                        );
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(pod = %key, %error, "pods of lower priority could not be told to go");
+                    self.scheduling.not_preempted(&key, &uid, now);
+                }
+            },
             Ok(Done::Bound {
                 key,
                 uid,
@@ -417,6 +516,7 @@ impl<'a> Worker<'a> {
                         &uid,
                         Reason::SchedulerError,
                         format!("running Bind plugin \"DefaultBinder\": {error}"),
+                        None,
                     );
                 }
             },

@@ -50,6 +50,8 @@ fn pod(uid: &str, milli_cpu: i64) -> PodView {
         gated: false,
         preempts: true,
         finished: false,
+        nominated: None,
+        created: 0,
     }
 }
 
@@ -93,6 +95,13 @@ impl World {
     fn bound_to(&mut self) -> String {
         match self.next() {
             Some(Next::Bind { node, .. }) => node.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn bound(&mut self) -> (String, String) {
+        match self.next() {
+            Some(Next::Bind { key, node, .. }) => (key.name.to_string(), node.to_string()),
             other => panic!("{other:?}"),
         }
     }
@@ -348,35 +357,111 @@ fn every_nodes_verdict_is_told_as_it_was_when_it_was_decided() {
     );
 }
 
+fn of_priority(priority: i32, pod: PodView) -> PodView {
+    let load = Arc::new(Load {
+        priority,
+        ..(*pod.load).clone()
+    });
+    PodView { load, ..pod }
+}
+
+fn terminating(pod: PodView) -> PodView {
+    let load = Arc::new(Load {
+        terminating: true,
+        ..(*pod.load).clone()
+    });
+    PodView { load, ..pod }
+}
+
 #[test]
-fn preemption_is_named_where_it_would_be_due() {
+fn pods_of_lower_priority_make_room_which_is_kept() {
+    let mut w = World::new();
+    w.s.observe_node("a", node("a", 1000));
+    let low = |name: &str, created| {
+        let pod = on("a", pod(name, 300));
+        PodView { created, ..pod }
+    };
+    w.pod("old", Some(low("old", 1)));
+    w.pod("new", Some(low("new", 2)));
+    w.pod("mid", Some(of_priority(5, low("mid", 3))));
+    let high = of_priority(10, pod("p", 500));
+    w.pod("p", Some(high.clone()));
+    let Some(Next::Preempt {
+        node,
+        victims,
+        message,
+        ..
+    }) = w.next()
+    else {
+        panic!("nobody is preempted");
+    };
+    let names: Vec<&str> = victims.iter().map(|v| &*v.key.name).collect();
+    assert_eq!((&*node, names), ("a", vec!["old", "new"]));
+    assert_eq!(message, "0/1 nodes are available: 1 Insufficient cpu.");
+
+    // Until they are gone nobody else is asked, and nobody takes what comes free.
+    for name in ["old", "new"] {
+        w.pod(name, Some(terminating(low(name, 1))));
+    }
+    w.pod("old", None);
+    w.now += Duration::from_secs(60);
+    assert!(
+        w.refused()
+            .ends_with("not eligible due to a terminating pod on the nominated node.")
+    );
+    w.pod("thief", Some(pod("thief", 300)));
+    assert!(w.refused().contains("1 Insufficient cpu"));
+    w.pod("new", None);
+    w.now += Duration::from_secs(60);
+    assert_eq!(w.bound(), ("p".to_owned(), "a".to_owned()));
+    w.pod("p", Some(on("a", high)));
+    w.now += Duration::from_secs(60);
+    assert!(w.next().is_none(), "800m of 1000m are in use");
+}
+
+#[test]
+fn who_waits_for_room_loses_it_to_a_higher_priority_and_when_it_goes() {
+    let mut w = World::new();
+    w.s.observe_node("a", node("a", 1000));
+    w.pod("low", Some(on("a", pod("low", 900))));
+    w.pod("mid", Some(of_priority(5, pod("mid", 900))));
+    assert!(matches!(w.next(), Some(Next::Preempt { .. })));
+    w.pod("low", Some(terminating(on("a", pod("low", 900)))));
+    // Nobody has to be told: the pod that goes already is enough, and the other only waits.
+    w.pod("high", Some(of_priority(9, pod("high", 900))));
+    let Some(Next::Preempt { victims, .. }) = w.next() else {
+        panic!("nobody is preempted");
+    };
+    assert_eq!(&*victims[0].key.name, "low");
+    assert_eq!(victims.len(), 1);
+    w.pod("low", None);
+    w.now += Duration::from_secs(60);
+    assert_eq!(w.bound().0, "high");
+    // A pod that is deleted while room is kept for it leaves it.
+    let mut w = World::new();
+    w.s.observe_node("a", node("a", 1000));
+    let nominated = PodView {
+        nominated: Some("a".into()),
+        ..of_priority(5, pod("p", 900))
+    };
+    w.pod("p", Some(nominated));
+    w.pod("q", Some(of_priority(9, pod("q", 50))));
+    assert_eq!(w.bound().0, "q");
+    assert_eq!(w.s.snapshot().pod_count(), 2);
+    w.pod("p", None);
+    assert_eq!(w.s.snapshot().pod_count(), 1);
+}
+
+#[test]
+fn who_may_not_preempt_or_finds_nobody_lower_is_told_so() {
     let mut w = World::new();
     w.s.observe_node("a", node("a", 1000));
     w.pod("low", Some(on("a", pod("u1", 900))));
-    let high = |preempts| {
-        let plain = pod("u", 500);
-        let load = Arc::new(Load {
-            priority: 10,
-            ..(*plain.load).clone()
-        });
-        PodView {
-            load,
-            preempts,
-            ..plain
-        }
+    let never = PodView {
+        preempts: false,
+        ..of_priority(10, pod("q", 500))
     };
-    w.pod("p", Some(high(true)));
-    assert!(
-        w.refused()
-            .ends_with("does not support preempting pods of lower priority.")
-    );
-    w.pod(
-        "q",
-        Some(PodView {
-            uid: "q".into(),
-            ..high(false)
-        }),
-    );
+    w.pod("q", Some(never));
     assert!(
         w.refused()
             .ends_with("preemption: not eligible due to preemptionPolicy=Never.")

@@ -35,6 +35,8 @@ pub struct Placed {
     pub load: Arc<Load>,
     /// Chosen by us and not yet confirmed by the API.
     pub assumed: bool,
+    /// When it was created, in seconds of the Unix epoch; 0 until that is known.
+    pub since: i64,
     group: Option<GroupId>,
 }
 
@@ -83,6 +85,13 @@ impl Snapshot {
         self.pods
             .iter()
             .filter(move |(_, placed)| placed.node == node)
+    }
+
+    /// The pods on nodes whose priority is below this, in no particular order.
+    pub fn below(&self, priority: i32) -> impl Iterator<Item = (&PodKey, &Placed)> {
+        self.pods
+            .iter()
+            .filter(move |(_, placed)| placed.load.priority < priority)
     }
 
     /// The lowest priority of all pods that are on nodes.
@@ -154,6 +163,20 @@ impl Snapshot {
         (at, before)
     }
 
+    /// Notes when a pod was created.
+    pub fn set_since(&mut self, key: &PodKey, since: i64) {
+        if let Some(placed) = self.pods.get_mut(key) {
+            placed.since = since;
+        }
+    }
+
+    /// Puts a pod back that was taken off with [`Snapshot::remove_pod`], to see what would be without it.
+    pub fn put_back(&mut self, key: PodKey, placed: Placed) {
+        let (assumed, since) = (placed.assumed, placed.since);
+        self.insert(key.clone(), placed.uid, placed.load, placed.node, assumed);
+        self.set_since(&key, since);
+    }
+
     /// Counts a pod on the node chosen for it, before the API knows. False, and nothing done, when it is on a node
     /// already.
     pub fn assume(&mut self, key: PodKey, uid: Text, load: Arc<Load>, node: NodeIx) -> bool {
@@ -202,6 +225,7 @@ impl Snapshot {
                 uid,
                 load,
                 assumed,
+                since: 0,
                 group,
             },
         );

@@ -23,7 +23,7 @@ const DEFAULT_GRACE_SECONDS: i64 = 30;
 /// Whatever the preStop hook took, so much is left between SIGTERM and SIGKILL.
 const MIN_GRACE: Duration = Duration::from_secs(2);
 /// For a container's writer to write them.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_secs(10);
 const MAX_MESSAGE_BYTES: usize = 4096;
 const MAX_LOG_BYTES: u64 = 2048;
 const MAX_LOG_LINES: usize = 80;
