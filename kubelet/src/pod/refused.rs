@@ -224,12 +224,15 @@ fn container_refused(at: &str, container: Container<'_>, selinux: bool, list: &m
         container.readiness_probe(),
         container.startup_probe(),
     ];
-    let grpc = |probe: &Option<Probe<'_>>| probe.is_some_and(|probe| probe.grpc().is_some());
+    let tls = |probe: &Option<Probe<'_>>| {
+        let grpc = probe.and_then(|probe| probe.grpc());
+        grpc.is_some_and(|grpc| grpc.mode() == Some("TLS"))
+    };
     for (name, probe) in ["livenessProbe", "readinessProbe", "startupProbe"]
         .iter()
         .zip(&probes)
     {
-        refuse(&format!("{name}.grpc"), grpc(probe));
+        refuse(&format!("{name}.grpc.mode: TLS"), tls(probe));
     }
     if let Some(security) = container.security_context() {
         refuse(

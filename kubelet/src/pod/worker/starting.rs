@@ -210,7 +210,7 @@ impl Worker {
                             back_off.delay(),
                             format!("{}_{}({})", self.key.name(), self.key.namespace(), self.uid),
                         );
-                        let delay = humane(delay);
+                        let delay = crate::go::duration(delay);
                         let message = format!(
                             "back-off {delay} restarting failed container={name} pod={pod_name}"
                         );
@@ -448,6 +448,8 @@ impl Worker {
             Action::http(get, container, &target)
         } else if let Some(socket) = probe.tcp_socket() {
             Action::tcp(socket, container, &target)
+        } else if let Some(grpc) = probe.grpc() {
+            Action::grpc(grpc, &target)
         } else {
             Err("the probe names nothing to do".to_owned())
         };
@@ -541,15 +543,5 @@ impl Worker {
             }
             _ => {}
         }
-    }
-}
-
-/// As Go prints durations of whole seconds.
-fn humane(delay: Duration) -> String {
-    let seconds = delay.as_secs();
-    if seconds < 60 {
-        format!("{seconds}s")
-    } else {
-        format!("{}m{}s", seconds / 60, seconds % 60)
     }
 }
