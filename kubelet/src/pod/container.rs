@@ -28,12 +28,19 @@ pub struct StartError {
     pub attempt: Option<Attempt>,
 }
 
-fn error(reason: &'static str, message: impl ToString) -> StartError {
-    StartError {
-        reason,
-        message: message.to_string(),
-        attempt: None,
+impl StartError {
+    /// No attempt was made.
+    pub fn new(reason: &'static str, message: impl ToString) -> Self {
+        Self {
+            reason,
+            message: message.to_string(),
+            attempt: None,
+        }
     }
+}
+
+fn error(reason: &'static str, message: impl ToString) -> StartError {
+    StartError::new(reason, message)
 }
 
 /// The name of an attempt in containerd: the same for the same attempt, so that one made twice is found.

@@ -10,6 +10,7 @@ mod manager;
 mod record;
 mod refused;
 mod resources;
+mod role;
 mod sandbox;
 mod signal;
 mod status;

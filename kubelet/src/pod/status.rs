@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use api::core::v1::{Container, Pod};
-use api::view::List;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::record::{Attempt, Phase};
+use super::role::{Role, common};
 
 /// What is known of a pod on this node.
 #[derive(Clone, Debug, Default)]
@@ -70,10 +70,15 @@ pub fn compute(pod: Pod<'_>, observed: &Observed, now: Timestamp) -> Value {
         "phase": phase,
         "observedGeneration": generation,
         "conditions": conditions(pod, observed, phase, now),
-        "containerStatuses": statuses(spec.containers(), observed, false, pod),
+        "containerStatuses": statuses(spec.containers().iter(), observed, Role::Main, pod),
     });
     if !spec.init_containers().is_empty() {
-        status["initContainerStatuses"] = statuses(spec.init_containers(), observed, true, pod);
+        status["initContainerStatuses"] =
+            statuses(spec.init_containers().iter(), observed, Role::Init, pod);
+    }
+    if !spec.ephemeral_containers().is_empty() {
+        let ephemeral = spec.ephemeral_containers().iter().map(common);
+        status["ephemeralContainerStatuses"] = statuses(ephemeral, observed, Role::Ephemeral, pod);
     }
     if let Some(start) = observed.start_time {
         status["startTime"] = json!(seconds(start));
@@ -98,15 +103,27 @@ pub fn is_decided(pod: Pod<'_>, observed: &Observed) -> bool {
     matches!(outcome(pod, observed), "Succeeded" | "Failed")
 }
 
-/// As upstream's phases are defined: as long as a sidecar runs, a pod is not over.
+/// As upstream's phases are defined: as long as a sidecar or an ephemeral container runs, a pod is not over.
 pub fn phase(pod: Pod<'_>, observed: &Observed) -> &'static str {
     match outcome(pod, observed) {
-        "Succeeded" | "Failed" if any_running(observed) => "Running",
+        "Succeeded" | "Failed" if any_running(observed) => {
+            if has_begun(pod, observed) {
+                "Running"
+            } else {
+                "Pending"
+            }
+        }
         outcome => outcome,
     }
 }
 
-/// The phase but for sidecars.
+/// Whether a container of the pod was ever started: initialisation is behind it then.
+fn has_begun(pod: Pod<'_>, observed: &Observed) -> bool {
+    let mut containers = pod.spec().containers().iter();
+    containers.any(|container| observed.latest(container.name()).is_some())
+}
+
+/// The phase but for sidecars and ephemeral containers.
 fn outcome(pod: Pod<'_>, observed: &Observed) -> &'static str {
     let spec = pod.spec();
     if observed.failed.is_some() && !any_running(observed) {
@@ -178,22 +195,21 @@ fn any_running(observed: &Observed) -> bool {
         .any(Attempt::is_running)
 }
 
-fn statuses(
-    containers: List<'_, Container<'_>>,
+fn statuses<'a>(
+    containers: impl Iterator<Item = Container<'a>>,
     observed: &Observed,
-    init: bool,
+    role: Role,
     pod: Pod<'_>,
 ) -> Value {
     containers
-        .iter()
-        .map(|container| container_status(container, observed, init, pod))
+        .map(|container| container_status(container, observed, role, pod))
         .collect()
 }
 
 fn container_status(
     container: Container<'_>,
     observed: &Observed,
-    init: bool,
+    role: Role,
     pod: Pod<'_>,
 ) -> Value {
     let name = container.name();
@@ -239,22 +255,26 @@ fn container_status(
     };
     let running = latest.filter(|attempt| attempt.is_running());
     let started = running.is_some_and(|attempt| observed.started.contains(&attempt.id));
-    let ready = if init && !is_sidecar(container) {
+    let ready = if role == Role::Init && !is_sidecar(container) {
         observed.is_initialized(container)
     } else {
         running.is_some_and(|attempt| observed.ready.contains(&attempt.id))
     };
-    json!({
+    let mut status = json!({
         "name": name,
         "state": state,
         "lastState": last.map_or(json!({}), terminated),
         "ready": ready,
-        "started": started,
         "restartCount": latest.map_or(0, |attempt| attempt.number),
         "image": latest.map_or(container.image(), |attempt| &attempt.image),
         "imageID": latest.map_or("", |attempt| &attempt.image_id),
         "containerID": latest.map_or(String::new(), |attempt| format!("containerd://{}", attempt.id)),
-    })
+    });
+    // Nobody asks an ephemeral container how it does.
+    if role != Role::Ephemeral {
+        status["started"] = json!(started);
+    }
+    status
 }
 
 fn terminated(attempt: &Attempt) -> Value {
@@ -283,12 +303,7 @@ fn conditions(pod: Pod<'_>, observed: &Observed, phase: &str, now: Timestamp) ->
         .filter(|container| !observed.is_initialized(*container))
         .map(|container| container.name())
         .collect();
-    // Once a container of the pod has run, initialisation is behind it.
-    let begun = spec
-        .containers()
-        .iter()
-        .any(|container| observed.latest(container.name()).is_some());
-    let initialized = incomplete.is_empty() || begun;
+    let initialized = incomplete.is_empty() || has_begun(pod, observed);
     let is_ready = |container: Container<'_>| {
         observed
             .latest(container.name())
@@ -562,5 +577,40 @@ mod tests {
         let status = compute(Pod::of(&tree), &seen, Timestamp::UNIX_EPOCH);
         assert_eq!(condition(&status, "Initialized")["status"], "True");
         assert_eq!(status["initContainerStatuses"][0]["ready"], true);
+    }
+
+    #[test]
+    fn an_ephemeral_container_is_shown_and_counts_for_nothing() {
+        let tree = pod(json!({
+            "restartPolicy": "Never", "containers": [{"name": "c"}],
+            "ephemeralContainers": [{"name": "e", "image": "i"}, {"name": "later", "image": "j"}],
+        }));
+        let pod = Pod::of(&tree);
+        let mut seen = observed(&[
+            ("c", vec![attempt(0, Phase::Running)]),
+            ("e", vec![attempt(1, ended(3))]),
+        ]);
+        seen.ready.insert("id0".into());
+        let status = compute(pod, &seen, Timestamp::UNIX_EPOCH);
+        assert_eq!(status["phase"], "Running");
+        assert_eq!(condition(&status, "Ready")["status"], "True");
+        assert_eq!(status["containerStatuses"].as_array().unwrap().len(), 1);
+        let [e, later] = [0, 1].map(|at| &status["ephemeralContainerStatuses"][at]);
+        assert_eq!(
+            (&e["name"], &e["state"]["terminated"]["exitCode"]),
+            (&json!("e"), &json!(3))
+        );
+        assert_eq!((&e["ready"], e.get("started")), (&json!(false), None));
+        assert_eq!(later["state"]["waiting"]["reason"], "ContainerCreating");
+        assert_eq!(later["image"], "j");
+        // It is ended with the pod, and until then the pod is not over.
+        seen.attempts
+            .insert("e".into(), vec![attempt(1, Phase::Running)]);
+        seen.attempts.insert("c".into(), vec![attempt(0, ended(0))]);
+        assert!(is_decided(pod, &seen));
+        assert_eq!(phase(pod, &seen), "Running");
+        seen.attempts
+            .insert("e".into(), vec![attempt(1, ended(137))]);
+        assert_eq!(phase(pod, &seen), "Succeeded");
     }
 }

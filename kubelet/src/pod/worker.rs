@@ -2,6 +2,7 @@
 //! compares what should be with what is, makes the steps that are possible now, and sleeps until something else happens.
 
 mod ending;
+mod ephemeral;
 mod images;
 mod publish;
 mod starting;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use api::core::v1::{Container, Pod};
+use api::core::v1::Pod;
 use api::tree::Tree;
 use runtime::events::ObjectRef;
 use runtime::{Key, Resource};
@@ -24,6 +25,7 @@ use self::publish::Publisher;
 use super::back_off::BackOff;
 use super::lookup::{Known, Lookup, PodLookup};
 use super::record::{Attempt, Ended, Phase, PodRecord};
+use super::role::{Role, find};
 use super::sandbox::Sandbox;
 use super::status::Observed;
 use crate::containerd::Exit;
@@ -334,8 +336,8 @@ impl Worker {
         ObjectRef::new(&self.resource, &self.key, &self.uid)
     }
 
-    fn container_reference(&self, container: &str, init: bool) -> ObjectRef {
-        let list = if init { "initContainers" } else { "containers" };
+    fn container_reference(&self, container: &str, role: Role) -> ObjectRef {
+        let list = role.field();
         self.reference()
             .field(format!("spec.{list}{{{container}}}"))
     }
@@ -357,20 +359,4 @@ impl Worker {
             dir: self.shared.exec_dir(&self.uid),
         }
     }
-}
-
-/// The container of this name, and whether it is an init container.
-fn find<'a>(pod: Pod<'a>, name: &str) -> Option<(Container<'a>, bool)> {
-    let spec = pod.spec();
-    let main = spec
-        .containers()
-        .iter()
-        .find(|container| container.name() == name)
-        .map(|container| (container, false));
-    main.or_else(|| {
-        spec.init_containers()
-            .iter()
-            .find(|container| container.name() == name)
-            .map(|container| (container, true))
-    })
 }

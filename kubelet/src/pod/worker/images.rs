@@ -3,7 +3,7 @@
 use api::core::v1::{Container, Pod, Secret};
 use tokio::time::Instant;
 
-use super::{Message, Worker};
+use super::{Message, Role, Worker};
 use crate::image::{Credentials, ImageInfo, PullOptions, Registries, credentials};
 use crate::pod::back_off::BackOff;
 
@@ -34,10 +34,10 @@ impl Worker {
         &mut self,
         pod: Pod<'_>,
         container: Container<'_>,
-        init: bool,
+        role: Role,
     ) -> Result<ImageInfo, ImageWait> {
         let name = container.image();
-        let reference = self.container_reference(container.name(), init);
+        let reference = self.container_reference(container.name(), role);
         let wait = |reason, message, until| ImageWait {
             reason,
             message,

@@ -6,7 +6,7 @@ use api::core::v1::{Container, Pod};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Message, RETRY, State, Worker, find};
+use super::{Message, RETRY, Role, State, Worker, find};
 use crate::pod::record::Attempt;
 use crate::pod::status::{self, is_sidecar};
 use crate::pod::{container, hooks, refused, sandbox};
@@ -15,7 +15,7 @@ use crate::probe::{self, Action, Checker, Kind, Report, Timing};
 /// A postStart hook may take so long.
 const HOOK_TIMEOUT: Duration = Duration::from_secs(120);
 
-fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+pub(super) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
@@ -144,7 +144,8 @@ impl Worker {
 
     async fn ensure_containers(&mut self, pod: Pod<'_>) -> Option<Instant> {
         let spec = pod.spec();
-        let mut next = None;
+        // Whatever keeps the others from starting may be what they are to find out.
+        let mut next = self.ensure_ephemeral(pod).await;
         // Once a main container was started, init containers are behind: only those that stay are looked after.
         let begun = spec
             .containers()
@@ -155,26 +156,32 @@ impl Worker {
                 continue;
             }
             if self.observed.is_initialized(container) {
-                self.begin_probes(pod, container, true);
+                self.begin_probes(pod, container, Role::Init);
                 continue;
             }
-            next = earlier(next, self.ensure_container(pod, container, true).await);
+            next = earlier(
+                next,
+                self.ensure_container(pod, container, Role::Init).await,
+            );
             if !begun && !self.observed.is_initialized(container) {
                 return next;
             }
         }
         for container in spec.containers() {
-            next = earlier(next, self.ensure_container(pod, container, false).await);
+            next = earlier(
+                next,
+                self.ensure_container(pod, container, Role::Main).await,
+            );
         }
         next
     }
 
     /// Starts, restarts or leaves alone one container.
-    async fn ensure_container(
+    pub(super) async fn ensure_container(
         &mut self,
         pod: Pod<'_>,
         container: Container<'_>,
-        init: bool,
+        role: Role,
     ) -> Option<Instant> {
         let name = container.name();
         let now = Instant::now();
@@ -182,24 +189,12 @@ impl Worker {
         let number = match &latest {
             Some(attempt) if attempt.is_running() => {
                 self.observed.waiting.remove(name);
-                self.begin_probes(pod, container, init);
+                self.begin_probes(pod, container, role);
                 return None;
             }
             Some(attempt) => match attempt.ended() {
                 Some(ended) => {
-                    let policy = if is_sidecar(container) && init {
-                        "Always"
-                    } else {
-                        pod.spec().restart_policy()
-                    };
-                    let again = match policy {
-                        // An init container is done when it succeeded.
-                        "Always" if init && !is_sidecar(container) => ended.code != 0,
-                        "Always" | "" => true,
-                        "OnFailure" => ended.code != 0,
-                        _ => false,
-                    };
-                    if !again {
+                    if !starts_again(pod, container, role, ended.code) {
                         self.observed.waiting.remove(name);
                         return None;
                     }
@@ -223,7 +218,7 @@ impl Worker {
                                 "Back-off restarting failed container {name} in pod {pod_name}"
                             );
                             self.shared.recorder.warning(
-                                self.container_reference(name, init),
+                                self.container_reference(name, role),
                                 "BackOff",
                                 message,
                             );
@@ -238,11 +233,11 @@ impl Worker {
             None => 0,
         };
 
-        let image = match self.image(pod, container, init).await {
+        let image = match self.image(pod, container, role).await {
             Ok(image) => image,
             Err(wait) => {
                 let reason = if wait.reason == "ContainerCreating"
-                    && !init
+                    && role != Role::Init
                     && !pod.spec().init_containers().is_empty()
                 {
                     "PodInitializing"
@@ -261,20 +256,26 @@ impl Worker {
         {
             self.back_offs.entry(name.to_owned()).or_default().grow(now);
         }
-        let Some(sandbox) = self.sandbox.clone() else {
+        let Some(mut sandbox) = self.sandbox.clone() else {
             return Some(now + RETRY);
         };
-        let started = container::start(
-            &self.shared,
-            pod,
-            container,
-            number,
-            &image,
-            &sandbox,
-            &self.volumes,
-        )
-        .await;
-        let reference = self.container_reference(name, init);
+        let started = match self.target_processes(pod, name, role).await {
+            Ok(processes) => {
+                sandbox.namespaces.pid = processes;
+                container::start(
+                    &self.shared,
+                    pod,
+                    container,
+                    number,
+                    &image,
+                    &sandbox,
+                    &self.volumes,
+                )
+                .await
+            }
+            Err(error) => Err(error),
+        };
+        let reference = self.container_reference(name, role);
         match started {
             Ok(attempt) => {
                 self.shared
@@ -286,8 +287,8 @@ impl Worker {
                 self.observed.waiting.remove(name);
                 let id = attempt.id.clone();
                 self.keep(name, attempt).await;
-                self.post_start(container, init, &id).await;
-                self.begin_probes(pod, container, init);
+                self.post_start(container, role, &id).await;
+                self.begin_probes(pod, container, role);
                 None
             }
             Err(error) => {
@@ -339,7 +340,7 @@ impl Worker {
         }
     }
 
-    async fn post_start(&mut self, container: Container<'_>, init: bool, id: &str) {
+    async fn post_start(&mut self, container: Container<'_>, role: Role, id: &str) {
         let Some(handler) = container
             .lifecycle()
             .and_then(|lifecycle| lifecycle.post_start())
@@ -354,7 +355,7 @@ impl Worker {
         if let Err(error) = result {
             tracing::warn!(pod = %self.key, container = container.name(), %error, "postStart hook failed");
             self.shared.recorder.warning(
-                self.container_reference(container.name(), init),
+                self.container_reference(container.name(), role),
                 "FailedPostStartHook",
                 "PostStartHook failed",
             );
@@ -363,7 +364,7 @@ impl Worker {
     }
 
     /// Starts the probes that a running container lacks.
-    fn begin_probes(&mut self, pod: Pod<'_>, container: Container<'_>, init: bool) {
+    fn begin_probes(&mut self, pod: Pod<'_>, container: Container<'_>, role: Role) {
         let Some(attempt) = self
             .observed
             .latest(container.name())
@@ -372,7 +373,7 @@ impl Worker {
         else {
             return;
         };
-        if init && !is_sidecar(container) {
+        if role == Role::Ephemeral || role == Role::Init && !is_sidecar(container) {
             return;
         }
         // What an earlier kubelet wrote of the same attempt counts until a probe says otherwise.
@@ -506,10 +507,10 @@ impl Worker {
         let Some(name) = owner.map(|(name, _)| name.clone()) else {
             return;
         };
-        let Some((container, init)) = find(pod, &name) else {
+        let Some((container, role)) = find(pod, &name) else {
             return;
         };
-        let reference = self.container_reference(&name, init);
+        let reference = self.container_reference(&name, role);
         if let Some(failure) = &report.failure {
             let message = format!("{} probe failed: {failure}", report.kind.name());
             self.shared
@@ -543,5 +544,21 @@ impl Worker {
             }
             _ => {}
         }
+    }
+}
+
+/// Whether a container that ended with `code` is started once more.
+fn starts_again(pod: Pod<'_>, container: Container<'_>, role: Role, code: i32) -> bool {
+    let policy = match role {
+        Role::Ephemeral => "Never",
+        Role::Init if is_sidecar(container) => "Always",
+        Role::Init | Role::Main => pod.spec().restart_policy(),
+    };
+    match policy {
+        // An init container is done when it succeeded.
+        "Always" if role == Role::Init && !is_sidecar(container) => code != 0,
+        "Always" | "" => true,
+        "OnFailure" => code != 0,
+        _ => false,
     }
 }
