@@ -381,6 +381,12 @@ async fn mounts(
     let mut list = Vec::new();
     for (at, mount) in container.volume_mounts().iter().enumerate() {
         let config = |message: String| error("CreateContainerConfigError", message);
+        let volume = pod
+            .spec()
+            .volumes()
+            .iter()
+            .find(|volume| volume.name() == mount.name());
+        let image = volume.is_some_and(|volume| volume.image().is_some());
         let mut source = volumes.path(mount.name()).ok_or_else(|| {
             config(format!(
                 "cannot find volume {:?} to mount into container {:?}",
@@ -400,18 +406,30 @@ async fn mounts(
             env::expand(mount.sub_path_expr(), known)
         };
         if !sub_path.is_empty() {
-            let target = dir
+            let mut target = dir
                 .join("volume-subpaths")
                 .join(mount.name())
                 .join(container.name())
                 .join(at.to_string());
+            // A later attempt may get another image.
+            if let Some(digest) = source.file_name().filter(|_| image) {
+                target.push(digest);
+            }
             let sub = SubPath {
                 volume: source,
-                path: sub_path,
+                path: sub_path.clone(),
                 target: target.clone(),
+                only_directory: image,
             };
             let bound = tokio::task::spawn_blocking(move || bind_sub_path(&sub)).await;
             bound.map_err(|e| config(e.to_string()))?.map_err(|e| {
+                if image {
+                    let message = format!(
+                        "ImageVolumeMountFailed: failed to ensure image subpath {sub_path:?} in volume {:?}: {e}",
+                        mount.name()
+                    );
+                    return error("CreateContainerError", message);
+                }
                 config(format!(
                     "failed to prepare subPath for volumeMount {:?} of container {:?}: {e}",
                     mount.name(),
@@ -420,17 +438,12 @@ async fn mounts(
             })?;
             source = target;
         }
-        let projected = pod
-            .spec()
-            .volumes()
-            .iter()
-            .find(|volume| volume.name() == mount.name())
-            .is_some_and(|volume| {
-                volume.config_map().is_some()
-                    || volume.secret().is_some()
-                    || volume.downward_api().is_some()
-                    || volume.projected().is_some()
-            });
+        let projected = volume.is_some_and(|volume| {
+            volume.config_map().is_some()
+                || volume.secret().is_some()
+                || volume.downward_api().is_some()
+                || volume.projected().is_some()
+        });
         let propagation = match mount.mount_propagation() {
             Some("HostToContainer") => "rslave",
             Some("Bidirectional") => "rshared",
@@ -442,11 +455,11 @@ async fn mounts(
         } else {
             format!("/{destination}")
         };
-        // What the kubelet keeps up to date is not the container's to write.
+        // What the kubelet keeps up to date is not the container's to write, and neither is an image.
         list.push(Mount {
             source,
             destination,
-            read_only: mount.read_only() || projected,
+            read_only: mount.read_only() || projected || image,
             propagation,
         });
     }

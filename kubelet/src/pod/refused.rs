@@ -108,7 +108,8 @@ fn volume_refused(volume: Volume<'_>) -> Option<String> {
         || volume.downward_api().is_some()
         || volume.projected().is_some()
         || volume.host_path().is_some()
-        || volume.empty_dir().is_some();
+        || volume.empty_dir().is_some()
+        || volume.image().is_some();
     if !supported {
         let source = api::view::View::node(volume);
         let field = source.and_then(|node| {

@@ -3,6 +3,7 @@
 
 mod ending;
 mod ephemeral;
+mod image_volumes;
 mod images;
 mod publish;
 mod starting;
@@ -20,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::image_volumes::Resolved;
 use self::images::Pull;
 use self::publish::Publisher;
 use super::back_off::BackOff;
@@ -119,6 +121,8 @@ pub(super) struct Worker {
     /// When each container's newest attempt was seen to have ended.
     ended_at: BTreeMap<String, Instant>,
     pulls: BTreeMap<String, Pull>,
+    /// What image volumes show, by the volume's name.
+    image_volumes: BTreeMap<String, Resolved>,
     probes: BTreeMap<String, CancellationToken>,
     /// Attempts that are being ended, by their id.
     stops: BTreeMap<String, CancellationToken>,
@@ -176,6 +180,7 @@ impl Worker {
             back_offs: BTreeMap::new(),
             ended_at: BTreeMap::new(),
             pulls: BTreeMap::new(),
+            image_volumes: BTreeMap::new(),
             probes: BTreeMap::new(),
             stops: BTreeMap::new(),
             grace: None,

@@ -347,6 +347,13 @@ impl Worker {
             .remove()
             .await
             .map_err(|error| error.to_string())?;
+        // Of one whose object is gone, the volumes are not known any more.
+        let volumes = pod.spec().volumes();
+        if pod.spec().containers().is_empty() || volumes.iter().any(|v| v.image().is_some()) {
+            let containerd = &self.shared.containerd;
+            let removed = containerd.remove_views(label::POD_UID, &self.uid).await;
+            removed.map_err(|error| error.to_string())?;
+        }
         let cgroups: Vec<String> = if pod.status().qos_class().is_empty() {
             self.observed
                 .attempts

@@ -233,8 +233,8 @@ impl Worker {
             None => 0,
         };
 
-        let image = match self.image(pod, container, role).await {
-            Ok(image) => image,
+        let (image, volume_images) = match self.images(pod, container, role).await {
+            Ok(images) => images,
             Err(wait) => {
                 let reason = if wait.reason == "ContainerCreating"
                     && role != Role::Init
@@ -244,6 +244,7 @@ impl Worker {
                 } else {
                     wait.reason
                 };
+                self.warn_of_image(name, role, reason);
                 self.observed
                     .waiting
                     .insert(name.to_owned(), (reason.to_owned(), wait.message));
@@ -259,22 +260,21 @@ impl Worker {
         let Some(mut sandbox) = self.sandbox.clone() else {
             return Some(now + RETRY);
         };
-        let started = match self.target_processes(pod, name, role).await {
-            Ok(processes) => {
-                sandbox.namespaces.pid = processes;
-                container::start(
-                    &self.shared,
-                    pod,
-                    container,
-                    number,
-                    &image,
-                    &sandbox,
-                    &self.volumes,
-                )
-                .await
-            }
-            Err(error) => Err(error),
+        let started = async {
+            sandbox.namespaces.pid = self.target_processes(pod, name, role).await?;
+            self.mount_images(&volume_images).await?;
+            container::start(
+                &self.shared,
+                pod,
+                container,
+                number,
+                &image,
+                &sandbox,
+                &self.volumes,
+            )
+            .await
         };
+        let started = started.await;
         let reference = self.container_reference(name, role);
         match started {
             Ok(attempt) => {
