@@ -7,6 +7,7 @@ mod env;
 mod hooks;
 mod lookup;
 mod manager;
+mod mounts;
 mod record;
 mod refused;
 mod resources;

@@ -5,6 +5,7 @@ mod ending;
 mod ephemeral;
 mod image_volumes;
 mod images;
+mod probing;
 mod publish;
 mod starting;
 
