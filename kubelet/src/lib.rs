@@ -14,6 +14,7 @@ pub mod containerd;
 pub mod context;
 pub mod eviction;
 pub mod exec;
+mod go;
 pub mod image;
 pub mod logs;
 pub mod node;

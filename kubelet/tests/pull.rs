@@ -195,7 +195,28 @@ async fn a_pod_gets_its_image_with_its_pull_secret_and_says_what_the_registry_sa
         .kubectl(&["patch", "secret", "wrong", "-p", &json!({"stringData": {".dockerconfigjson": docker_config(&registry.address, "s3cret")}}).to_string()])
         .unwrap();
     cluster.ready("refused");
-    for name in ["allowed", "refused", "anonymous"] {
+    // The files of an image are asked for in the same way, at each start of a container that mounts them.
+    cluster.run("mounts", json!({
+        "terminationGracePeriodSeconds": 0,
+        "imagePullSecrets": [{"name": "right"}],
+        "containers": [{"name": "c", "args": ["exists", "/files/payload"], "volumeMounts": [{"name": "files", "mountPath": "/files"}]}],
+        "volumes": [{"name": "files", "image": {"reference": image, "pullPolicy": "Always"}}],
+    }));
+    let status = cluster.waiting("mounts", "CrashLoopBackOff");
+    assert_eq!(status["lastState"]["terminated"]["exitCode"], 0, "{status}");
+    let asked = cluster
+        .api
+        .kubectl(&["get", "events", "-o", "json"])
+        .unwrap();
+    let asked: serde_json::Value = serde_json::from_str(&asked).unwrap();
+    let asked = asked["items"].as_array().unwrap().iter().filter(|event| {
+        event["involvedObject"]["name"] == "mounts" && event["reason"] == "Pulling"
+    });
+    let times: u64 = asked
+        .map(|event| event["count"].as_u64().unwrap_or(1))
+        .sum();
+    assert_eq!(times, 2, "{}", cluster.events());
+    for name in ["allowed", "refused", "anonymous", "mounts"] {
         cluster.delete(name);
     }
     cluster.stop().await;

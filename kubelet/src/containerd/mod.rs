@@ -15,6 +15,7 @@ mod own;
 mod shim;
 mod snapshots;
 mod tasks;
+mod views;
 
 pub use client::{Containerd, Lease};
 pub use containers::Container;

@@ -31,6 +31,8 @@ pub struct Namespaces {
     pub ipc: Option<PathBuf>,
     /// The pinned UTS namespace; the node's if `None`.
     pub uts: Option<PathBuf>,
+    /// The process namespace of another container; one of its own if `None`.
+    pub pid: Option<PathBuf>,
     /// Sees the node's processes.
     pub host_pid: bool,
 }
@@ -207,8 +209,10 @@ fn namespaces(shared: &Namespaces, host: &Host) -> Vec<Value> {
         .filter_map(|(kind, path)| Some(json!({"type": kind, "path": path.as_ref()?})))
         .collect();
     list.push(json!({"type": "mount"}));
-    if !shared.host_pid {
-        list.push(json!({"type": "pid"}));
+    match &shared.pid {
+        _ if shared.host_pid => {}
+        Some(path) => list.push(json!({"type": "pid", "path": path})),
+        None => list.push(json!({"type": "pid"})),
     }
     if host.cgroups == CgroupMode::V2 {
         list.push(json!({"type": "cgroup"}));
@@ -333,14 +337,28 @@ mod tests {
                 network: Some("/run/n".into()),
                 ipc: None,
                 uts: Some("/run/u".into()),
+                pid: None,
                 host_pid: true,
             },
             ..Default::default()
         };
-        let spec = spec(&config, &host(CgroupMode::V1)).unwrap();
+        let of_node = spec(&config, &host(CgroupMode::V1)).unwrap();
         assert_eq!(
-            spec["linux"]["namespaces"],
+            of_node["linux"]["namespaces"],
             json!([{"type": "network", "path": "/run/n"}, {"type": "uts", "path": "/run/u"}, {"type": "mount"}])
+        );
+        let namespaces = Namespaces {
+            pid: Some("/proc/7/ns/pid".into()),
+            ..Default::default()
+        };
+        let config = SpecConfig {
+            namespaces,
+            ..Default::default()
+        };
+        let of_other = spec(&config, &host(CgroupMode::V1)).unwrap();
+        assert_eq!(
+            of_other["linux"]["namespaces"],
+            json!([{"type": "mount"}, {"type": "pid", "path": "/proc/7/ns/pid"}])
         );
     }
 

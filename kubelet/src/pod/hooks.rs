@@ -58,7 +58,9 @@ pub async fn run(
             Ok(())
         }
         Hook::Act(Action::Http(http)) => http_get(http, timeout, "kube-lifecycle/1.37").await,
-        Hook::Act(Action::Tcp(_)) => Err("tcpSocket is no lifecycle handler".into()),
+        Hook::Act(Action::Tcp(_) | Action::Grpc(_)) => {
+            Err("only exec, httpGet and sleep are lifecycle handlers".into())
+        }
         Hook::Act(Action::Exec(args)) => {
             match exec::run(
                 &shared.containerd,

@@ -83,9 +83,14 @@ impl Manager {
             self.shared.containerd.containers().await?,
             self.shared.containerd.tasks().await?,
         );
+        let views = self
+            .shared
+            .containerd
+            .kept_views(record::label::POD_UID)
+            .await?;
         self.records = record::read(&containers, &tasks);
         self.compare_all();
-        self.adopt_orphans();
+        self.adopt_orphans(views.into_iter().map(|(uid, _)| uid).collect());
 
         let (sender, mut events) = mpsc::channel(256);
         tokio::spawn(watch(self.shared.clone(), sender, self.stop.clone()));
@@ -237,10 +242,10 @@ impl Manager {
         }
     }
 
-    /// What containerd, the network or the disk have of pods that are not this node's any more is ended and taken away.
-    fn adopt_orphans(&mut self) {
+    /// What containerd, the network or the disk have of pods that are not this node's any more is ended and taken away. `left`
+    /// are the UIDs of pods of which containerd has anything beside containers.
+    fn adopt_orphans(&mut self, mut left: Vec<String>) {
         let mut orphans = std::mem::take(&mut self.records);
-        let mut left: Vec<String> = Vec::new();
         if let Some(network) = &self.shared.network {
             left.extend(network.attached().unwrap_or_default());
         }

@@ -30,10 +30,6 @@ pub fn refused(tree: &Tree, selinux: bool) -> Vec<String> {
         "spec.resourceClaims".into(),
         !spec.resource_claims().is_empty(),
     );
-    refuse(
-        "spec.ephemeralContainers".into(),
-        !spec.ephemeral_containers().is_empty(),
-    );
     refuse("spec.resources".into(), spec.resources().is_some());
     refuse(
         "spec.hostnameOverride".into(),
@@ -72,12 +68,8 @@ pub fn refused(tree: &Tree, selinux: bool) -> Vec<String> {
         ("containers", spec.containers()),
     ] {
         for container in containers {
-            container_refused(
-                &format!("spec.{kind}[{}]", container.name()),
-                container,
-                selinux,
-                &mut list,
-            );
+            let at = format!("spec.{kind}[{}]", container.name());
+            list.extend(container_refused(&at, container, selinux));
         }
     }
     list
@@ -116,7 +108,8 @@ fn volume_refused(volume: Volume<'_>) -> Option<String> {
         || volume.downward_api().is_some()
         || volume.projected().is_some()
         || volume.host_path().is_some()
-        || volume.empty_dir().is_some();
+        || volume.empty_dir().is_some()
+        || volume.image().is_some();
     if !supported {
         let source = api::view::View::node(volume);
         let field = source.and_then(|node| {
@@ -171,7 +164,10 @@ fn volume_refused(volume: Volume<'_>) -> Option<String> {
     None
 }
 
-fn container_refused(at: &str, container: Container<'_>, selinux: bool, list: &mut Vec<String>) {
+/// The fields of one container that are not supported; `at` is its path. Those of an ephemeral container keep only itself from
+/// being started: its pod runs already.
+pub fn container_refused(at: &str, container: Container<'_>, selinux: bool) -> Vec<String> {
+    let mut list = Vec::new();
     let mut refuse = |path: &str, when: bool| {
         if when {
             list.push(format!("{at}.{path}"));
@@ -224,12 +220,15 @@ fn container_refused(at: &str, container: Container<'_>, selinux: bool, list: &m
         container.readiness_probe(),
         container.startup_probe(),
     ];
-    let grpc = |probe: &Option<Probe<'_>>| probe.is_some_and(|probe| probe.grpc().is_some());
+    let tls = |probe: &Option<Probe<'_>>| {
+        let grpc = probe.and_then(|probe| probe.grpc());
+        grpc.is_some_and(|grpc| grpc.mode() == Some("TLS"))
+    };
     for (name, probe) in ["livenessProbe", "readinessProbe", "startupProbe"]
         .iter()
         .zip(&probes)
     {
-        refuse(&format!("{name}.grpc"), grpc(probe));
+        refuse(&format!("{name}.grpc.mode: TLS"), tls(probe));
     }
     if let Some(security) = container.security_context() {
         refuse(
@@ -243,6 +242,7 @@ fn container_refused(at: &str, container: Container<'_>, selinux: bool, list: &m
         let profile = security.app_armor_profile().map(|profile| profile.type_());
         refuse(&app_armor("securityContext", profile), confined(profile));
     }
+    list
 }
 
 #[cfg(test)]

@@ -71,6 +71,7 @@ pub async fn ensure(shared: &Shared, pod: Pod<'_>) -> Result<Sandbox, String> {
         network,
         ipc,
         uts,
+        pid: None,
         host_pid: spec.host_pid(),
     };
     Ok(Sandbox {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use api::core::v1::{Container, Pod};
-use api::view::List;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::record::{Attempt, Phase};
+use super::role::{Role, common};
 
 /// What is known of a pod on this node.
 #[derive(Clone, Debug, Default)]
@@ -77,10 +77,15 @@ pub fn compute(pod: Pod<'_>, observed: &Observed, now: Timestamp) -> Value {
         "phase": phase,
         "observedGeneration": generation,
         "conditions": conditions(pod, observed, phase, now),
-        "containerStatuses": statuses(spec.containers(), observed, false, pod),
+        "containerStatuses": statuses(spec.containers().iter(), observed, Role::Main, pod),
     });
     if !spec.init_containers().is_empty() {
-        status["initContainerStatuses"] = statuses(spec.init_containers(), observed, true, pod);
+        status["initContainerStatuses"] =
+            statuses(spec.init_containers().iter(), observed, Role::Init, pod);
+    }
+    if !spec.ephemeral_containers().is_empty() {
+        let ephemeral = spec.ephemeral_containers().iter().map(common);
+        status["ephemeralContainerStatuses"] = statuses(ephemeral, observed, Role::Ephemeral, pod);
     }
     if let Some(start) = observed.start_time {
         status["startTime"] = json!(seconds(start));
@@ -105,15 +110,27 @@ pub fn is_decided(pod: Pod<'_>, observed: &Observed) -> bool {
     matches!(outcome(pod, observed), "Succeeded" | "Failed")
 }
 
-/// As upstream's phases are defined: as long as a sidecar runs, a pod is not over.
+/// As upstream's phases are defined: as long as a sidecar or an ephemeral container runs, a pod is not over.
 pub fn phase(pod: Pod<'_>, observed: &Observed) -> &'static str {
     match outcome(pod, observed) {
-        "Succeeded" | "Failed" if any_running(observed) => "Running",
+        "Succeeded" | "Failed" if any_running(observed) => {
+            if has_begun(pod, observed) {
+                "Running"
+            } else {
+                "Pending"
+            }
+        }
         outcome => outcome,
     }
 }
 
-/// The phase but for sidecars.
+/// Whether a container of the pod was ever started: initialisation is behind it then.
+fn has_begun(pod: Pod<'_>, observed: &Observed) -> bool {
+    let mut containers = pod.spec().containers().iter();
+    containers.any(|container| observed.latest(container.name()).is_some())
+}
+
+/// The phase but for sidecars and ephemeral containers.
 fn outcome(pod: Pod<'_>, observed: &Observed) -> &'static str {
     let spec = pod.spec();
     if observed.failed.is_some() && !any_running(observed) {
@@ -185,22 +202,21 @@ fn any_running(observed: &Observed) -> bool {
         .any(Attempt::is_running)
 }
 
-fn statuses(
-    containers: List<'_, Container<'_>>,
+fn statuses<'a>(
+    containers: impl Iterator<Item = Container<'a>>,
     observed: &Observed,
-    init: bool,
+    role: Role,
     pod: Pod<'_>,
 ) -> Value {
     containers
-        .iter()
-        .map(|container| container_status(container, observed, init, pod))
+        .map(|container| container_status(container, observed, role, pod))
         .collect()
 }
 
 fn container_status(
     container: Container<'_>,
     observed: &Observed,
-    init: bool,
+    role: Role,
     pod: Pod<'_>,
 ) -> Value {
     let name = container.name();
@@ -246,22 +262,26 @@ fn container_status(
     };
     let running = latest.filter(|attempt| attempt.is_running());
     let started = running.is_some_and(|attempt| observed.started.contains(&attempt.id));
-    let ready = if init && !is_sidecar(container) {
+    let ready = if role == Role::Init && !is_sidecar(container) {
         observed.is_initialized(container)
     } else {
         running.is_some_and(|attempt| observed.ready.contains(&attempt.id))
     };
-    json!({
+    let mut status = json!({
         "name": name,
         "state": state,
         "lastState": last.map_or(json!({}), terminated),
         "ready": ready,
-        "started": started,
         "restartCount": latest.map_or(0, |attempt| attempt.number),
         "image": latest.map_or(container.image(), |attempt| &attempt.image),
         "imageID": latest.map_or("", |attempt| &attempt.image_id),
         "containerID": latest.map_or(String::new(), |attempt| format!("containerd://{}", attempt.id)),
-    })
+    });
+    // Nobody asks an ephemeral container how it does.
+    if role != Role::Ephemeral {
+        status["started"] = json!(started);
+    }
+    status
 }
 
 fn terminated(attempt: &Attempt) -> Value {
@@ -290,12 +310,7 @@ fn conditions(pod: Pod<'_>, observed: &Observed, phase: &str, now: Timestamp) ->
         .filter(|container| !observed.is_initialized(*container))
         .map(|container| container.name())
         .collect();
-    // Once a container of the pod has run, initialisation is behind it.
-    let begun = spec
-        .containers()
-        .iter()
-        .any(|container| observed.latest(container.name()).is_some());
-    let initialized = incomplete.is_empty() || begun;
+    let initialized = incomplete.is_empty() || has_begun(pod, observed);
     let is_ready = |container: Container<'_>| {
         observed
             .latest(container.name())
@@ -430,144 +445,4 @@ fn seconds(time: Timestamp) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use api::codec::json;
-    use api::schema::Schema;
-    use api::tree::Tree;
-
-    use super::super::record::Ended;
-    use super::*;
-
-    fn pod(spec: Value) -> Tree {
-        let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "generation": 2}, "spec": spec});
-        let bytes = bytes::Bytes::from(serde_json::to_vec(&object).unwrap());
-        json::decode(
-            Schema::builtin(),
-            Pod::TYPE,
-            bytes,
-            &mut json::Strict::default(),
-        )
-        .unwrap()
-    }
-
-    fn attempt(number: u32, phase: Phase) -> Attempt {
-        Attempt {
-            id: format!("id{number}"),
-            number,
-            image: "registry.test/i:1".into(),
-            image_id: "registry.test/i@sha256:0".into(),
-            started: Some(Timestamp::UNIX_EPOCH),
-            phase,
-            cgroup: String::new(),
-            termination: String::new(),
-            unrecorded: false,
-        }
-    }
-
-    fn ended(code: i32) -> Phase {
-        let reason = if code == 0 { "Completed" } else { "Error" }.to_owned();
-        Phase::Ended(Ended {
-            code,
-            reason,
-            message: String::new(),
-            at: Timestamp::UNIX_EPOCH,
-        })
-    }
-
-    fn observed(attempts: &[(&str, Vec<Attempt>)]) -> Observed {
-        Observed {
-            attempts: attempts
-                .iter()
-                .map(|(name, list)| ((*name).to_owned(), list.clone()))
-                .collect(),
-            ..Default::default()
-        }
-    }
-
-    fn condition<'a>(status: &'a Value, kind: &str) -> &'a Value {
-        status["conditions"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|condition| condition["type"] == kind)
-            .unwrap()
-    }
-
-    #[test]
-    fn phases_follow_the_restart_policy() {
-        let with = |policy: &str, phase_of_c: Phase| {
-            let tree = pod(json!({"restartPolicy": policy, "containers": [{"name": "c"}]}));
-            phase(
-                Pod::of(&tree),
-                &observed(&[("c", vec![attempt(0, phase_of_c)])]),
-            )
-        };
-        assert_eq!(with("Always", Phase::Running), "Running");
-        assert_eq!(with("Always", ended(0)), "Running");
-        assert_eq!(with("OnFailure", ended(0)), "Succeeded");
-        assert_eq!(with("OnFailure", ended(1)), "Running");
-        assert_eq!(with("Never", ended(1)), "Failed");
-        assert_eq!(with("Never", ended(0)), "Succeeded");
-        assert_eq!(with("Never", Phase::Created), "Pending");
-    }
-
-    #[test]
-    fn a_pod_that_ends_has_failed_unless_everything_ended_well() {
-        let tree = pod(json!({"restartPolicy": "Always", "containers": [{"name": "c"}]}));
-        let mut seen = observed(&[("c", vec![attempt(0, ended(0))])]);
-        seen.ending = true;
-        assert_eq!(phase(Pod::of(&tree), &seen), "Succeeded");
-        seen.attempts
-            .insert("c".into(), vec![attempt(0, ended(137))]);
-        assert_eq!(phase(Pod::of(&tree), &seen), "Failed");
-    }
-
-    #[test]
-    fn a_crashing_container_waits_with_its_last_end() {
-        let tree = pod(json!({"containers": [{"name": "c"}]}));
-        let mut seen = observed(&[("c", vec![attempt(4, ended(3))])]);
-        seen.waiting.insert(
-            "c".into(),
-            ("CrashLoopBackOff".into(), "back-off 10s".into()),
-        );
-        let status = compute(Pod::of(&tree), &seen, Timestamp::UNIX_EPOCH);
-        let container = &status["containerStatuses"][0];
-        assert_eq!(
-            container["state"],
-            json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}})
-        );
-        assert_eq!(container["lastState"]["terminated"]["exitCode"], 3);
-        assert_eq!(container["restartCount"], 4);
-        assert_eq!(
-            condition(&status, "Ready")["message"],
-            "containers with unready status: [c]"
-        );
-        assert_eq!(condition(&status, "Ready")["observedGeneration"], 2);
-    }
-
-    #[test]
-    fn a_pod_waits_for_its_init_containers_in_order() {
-        let tree = pod(json!({
-            "initContainers": [{"name": "i1"}, {"name": "side", "restartPolicy": "Always"}],
-            "containers": [{"name": "c"}],
-        }));
-        let mut seen = observed(&[
-            ("i1", vec![attempt(0, ended(0))]),
-            ("side", vec![attempt(1, Phase::Running)]),
-        ]);
-        let status = compute(Pod::of(&tree), &seen, Timestamp::UNIX_EPOCH);
-        assert_eq!(status["phase"], "Pending");
-        assert_eq!(
-            condition(&status, "Initialized")["message"],
-            "containers with incomplete status: [side]"
-        );
-        assert_eq!(
-            status["containerStatuses"][0]["state"]["waiting"]["reason"],
-            "PodInitializing"
-        );
-        seen.started.insert("id1".into());
-        let status = compute(Pod::of(&tree), &seen, Timestamp::UNIX_EPOCH);
-        assert_eq!(condition(&status, "Initialized")["status"], "True");
-        assert_eq!(status["initContainerStatuses"][0]["ready"], true);
-    }
-}
+mod tests;

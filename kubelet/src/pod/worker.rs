@@ -2,7 +2,10 @@
 //! compares what should be with what is, makes the steps that are possible now, and sleeps until something else happens.
 
 mod ending;
+mod ephemeral;
+mod image_volumes;
 mod images;
+mod probing;
 mod publish;
 mod starting;
 
@@ -11,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use api::core::v1::{Container, Pod};
+use api::core::v1::Pod;
 use api::tree::Tree;
 use runtime::events::ObjectRef;
 use runtime::{Key, Resource};
@@ -19,11 +22,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::image_volumes::Resolved;
 use self::images::Pull;
 use self::publish::Publisher;
 use super::back_off::BackOff;
 use super::lookup::{Known, Lookup, PodLookup};
 use super::record::{Attempt, Ended, Phase, PodRecord};
+use super::role::{Role, find};
 use super::sandbox::Sandbox;
 use super::status::Observed;
 use crate::containerd::Exit;
@@ -130,6 +135,8 @@ pub(super) struct Worker {
     /// When each container's newest attempt was seen to have ended.
     ended_at: BTreeMap<String, Instant>,
     pulls: BTreeMap<String, Pull>,
+    /// What image volumes show, by the volume's name.
+    image_volumes: BTreeMap<String, Resolved>,
     probes: BTreeMap<String, CancellationToken>,
     /// Attempts that are being ended, by their id.
     stops: BTreeMap<String, CancellationToken>,
@@ -194,6 +201,7 @@ impl Worker {
             back_offs: BTreeMap::new(),
             ended_at: BTreeMap::new(),
             pulls: BTreeMap::new(),
+            image_volumes: BTreeMap::new(),
             probes: BTreeMap::new(),
             stops: BTreeMap::new(),
             grace: None,
@@ -355,8 +363,8 @@ impl Worker {
         ObjectRef::new(&self.resource, &self.key, &self.uid)
     }
 
-    fn container_reference(&self, container: &str, init: bool) -> ObjectRef {
-        let list = if init { "initContainers" } else { "containers" };
+    fn container_reference(&self, container: &str, role: Role) -> ObjectRef {
+        let list = role.field();
         self.reference()
             .field(format!("spec.{list}{{{container}}}"))
     }
@@ -378,20 +386,4 @@ impl Worker {
             dir: self.shared.exec_dir(&self.uid),
         }
     }
-}
-
-/// The container of this name, and whether it is an init container.
-fn find<'a>(pod: Pod<'a>, name: &str) -> Option<(Container<'a>, bool)> {
-    let spec = pod.spec();
-    let main = spec
-        .containers()
-        .iter()
-        .find(|container| container.name() == name)
-        .map(|container| (container, false));
-    main.or_else(|| {
-        spec.init_containers()
-            .iter()
-            .find(|container| container.name() == name)
-            .map(|container| (container, true))
-    })
 }

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use api::IntOrString;
-use api::core::v1::{Container, ExecAction, HTTPGetAction, TCPSocketAction};
+use api::core::v1::{Container, ExecAction, GRPCAction, HTTPGetAction, TCPSocketAction};
 use tokio::net::TcpStream;
 
-use super::Target;
+use super::{Grpc, Target};
 use crate::containerd::Containerd;
 use crate::exec::{self, Outcome};
 
@@ -33,6 +33,8 @@ pub enum Action {
     Http(Http),
     /// By connecting.
     Tcp(SocketAddr),
+    /// By the gRPC health checking protocol.
+    Grpc(Grpc),
     /// By executing in the container.
     Exec(Vec<String>),
 }
@@ -89,6 +91,19 @@ impl Action {
         )))
     }
 
+    /// A question about a service's health at the pod's address. Its port has no name.
+    ///
+    /// # Errors
+    /// When there is no such port.
+    pub fn grpc(grpc: GRPCAction<'_>, target: &Target) -> Result<Self, String> {
+        let port = u16::try_from(grpc.port()).ok().filter(|port| *port > 0);
+        let port = port.ok_or_else(|| format!("invalid port number: {}", grpc.port()))?;
+        Ok(Self::Grpc(Grpc {
+            address: SocketAddr::new(target.address, port),
+            service: grpc.service().unwrap_or_default().to_owned(),
+        }))
+    }
+
     /// A command in this container.
     pub fn exec(exec: ExecAction<'_>) -> Self {
         Self::Exec(exec.command().iter().map(str::to_owned).collect())
@@ -125,6 +140,9 @@ pub fn resolve_port(port: &IntOrString, container: Container<'_>) -> Result<u16,
     valid.ok_or_else(|| format!("container has no port {port:?}"))
 }
 
+/// How probes name themselves to servers.
+const AGENT: &str = "kube-probe/1.37";
+
 /// Asks one container in one way.
 #[derive(Clone, Debug)]
 pub struct Checker {
@@ -145,7 +163,8 @@ impl Checker {
     /// The reason, if the answer is bad or none comes within `timeout`.
     pub async fn check(&self, timeout: Duration) -> Result<(), String> {
         match &self.action {
-            Action::Http(http) => super::http::get(http, timeout, "kube-probe/1.37").await,
+            Action::Http(http) => super::http::get(http, timeout, AGENT).await,
+            Action::Grpc(grpc) => super::grpc::check(grpc, timeout, AGENT).await,
             Action::Tcp(address) => {
                 match tokio::time::timeout(timeout, TcpStream::connect(address)).await {
                     Ok(Ok(_)) => Ok(()),
@@ -160,8 +179,9 @@ impl Checker {
                     Ok(Outcome::Exited { code: 0, .. }) => Ok(()),
                     Ok(Outcome::Exited { output, .. }) => Err(output),
                     Ok(Outcome::TimedOut) => Err(format!(
-                        "command timed out: {:?} timed out after {timeout:?}",
-                        args.join(" ")
+                        "command timed out: {:?} timed out after {}",
+                        args.join(" "),
+                        crate::go::duration(timeout)
                     )),
                     Err(error) => Err(error.to_string()),
                 }

@@ -2,6 +2,7 @@
 //! counts; the pod's worker hears of it.
 
 mod check;
+mod grpc;
 mod http;
 mod thresholds;
 
@@ -15,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub use check::{Action, Checker, Http, resolve_port};
+pub use grpc::Grpc;
 pub use http::get as http_get;
 pub use thresholds::{Thresholds, Verdict};
 

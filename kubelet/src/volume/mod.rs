@@ -4,6 +4,7 @@
 mod atomic;
 mod ephemeral;
 mod host_path;
+mod image;
 mod ownership;
 mod payload;
 mod sub_path;
@@ -19,7 +20,10 @@ use tokio::time::Instant;
 pub use payload::TokenCache;
 pub use sub_path::{SubPath, bind as bind_sub_path};
 
+use crate::containerd::Containerd;
+use crate::image::ImageInfo;
 use crate::objects::Objects;
+use crate::pod::label;
 use crate::pod_facts::Facts;
 
 /// Why a volume could not be made: its name, and what is wrong.
@@ -85,7 +89,9 @@ impl Volumes {
                 last => last.is_none(),
             }
         };
-        for volume in pod.spec().volumes() {
+        // An image's turn comes with the containers that mount it, whose images are pulled in the same way.
+        let volumes = pod.spec().volumes().iter();
+        for volume in volumes.filter(|volume| volume.image().is_none()) {
             // A pod starts with what is so now, not with what was read for others before it was there.
             let max_age = if first { began.elapsed() } else { max_age };
             let path = self.one(objects, pod, volume, facts, max_age).await;
@@ -105,6 +111,33 @@ impl Volumes {
     /// Where a volume is on the node.
     pub fn path(&self, volume: &str) -> Option<PathBuf> {
         self.made.lock().get(volume).cloned()
+    }
+
+    /// Mounts an image as the volume of this name. One that it showed before stays for the containers that have it.
+    ///
+    /// # Errors
+    /// The reason, when containerd or the kernel refuses.
+    pub async fn mount_image(
+        &self,
+        containerd: &Containerd,
+        uid: &str,
+        volume: &str,
+        image: &ImageInfo,
+        now: jiff::Timestamp,
+    ) -> Result<(), String> {
+        let (_, digest) = image.chain.rsplit_once(':').unwrap_or(("", &image.chain));
+        let path = self
+            .dir
+            .join("volumes/kubernetes.io~image")
+            .join(volume)
+            .join(digest);
+        let key = format!("gantry-volume-{uid}-{volume}-{digest}");
+        let mounts = containerd.keep_view(&key, &image.chain, (label::POD_UID, uid), now);
+        let mounts = mounts.await.map_err(|error| error.to_string())?;
+        let target = path.clone();
+        blocking(move || image::ensure(&mounts, &target)).await?;
+        self.made.lock().insert(volume.to_owned(), path);
+        Ok(())
     }
 
     async fn one(

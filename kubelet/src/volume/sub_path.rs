@@ -17,6 +17,8 @@ pub struct SubPath {
     pub path: String,
     /// Where it is bound, for the container's mount.
     pub target: PathBuf,
+    /// It must be a directory that is there: in an image nothing is made, and files are none of its parts.
+    pub only_directory: bool,
 }
 
 /// Binds the part to its target; what is missing becomes a directory. Blocks.
@@ -45,7 +47,7 @@ pub fn bind(sub: &SubPath) -> std::io::Result<()> {
         )
     };
     let part = match open(&sub.path) {
-        Err(rustix::io::Errno::NOENT) => {
+        Err(rustix::io::Errno::NOENT) if !sub.only_directory => {
             let mut at = rustix::fs::openat2(
                 &root,
                 ".",
@@ -77,13 +79,17 @@ pub fn bind(sub: &SubPath) -> std::io::Result<()> {
         opened => opened?,
     };
     let source = PathBuf::from(format!("/proc/self/fd/{}", part.as_raw_fd()));
+    let directory = fs::metadata(&source)?.is_dir();
+    if sub.only_directory && !directory {
+        return Err(invalid("only directory subpath is supported"));
+    }
     if is_mounted(&sub.target) {
         return Ok(());
     }
     if let Some(parent) = sub.target.parent() {
         fs::create_dir_all(parent)?;
     }
-    if fs::metadata(&source)?.is_dir() {
+    if directory {
         fs::create_dir_all(&sub.target)?;
     } else {
         fs::File::create(&sub.target)?;
@@ -98,7 +104,8 @@ pub fn bind(sub: &SubPath) -> std::io::Result<()> {
     Ok(())
 }
 
-fn is_mounted(target: &Path) -> bool {
+/// Whether something is mounted there.
+pub(super) fn is_mounted(target: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     mounts
         .lines()

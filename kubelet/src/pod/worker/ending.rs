@@ -9,7 +9,7 @@ use api::core::v1::Pod;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{RETRY, State, Worker, find};
+use super::{RETRY, Role, State, Worker, find};
 use crate::context::Shared;
 use crate::logs::LogOptions;
 use crate::oci::cgroup;
@@ -159,10 +159,10 @@ impl Worker {
             return;
         };
         let found = find(pod, &name);
-        let init = found.is_some_and(|(_, init)| init);
+        let role = found.map_or(Role::Main, |(_, role)| role);
         self.shared
             .recorder
-            .normal(self.container_reference(&name, init), "Killing", reason);
+            .normal(self.container_reference(&name, role), "Killing", reason);
         let seconds = grace
             .or(pod.spec().termination_grace_period_seconds())
             .unwrap_or(DEFAULT_GRACE_SECONDS);
@@ -189,7 +189,7 @@ impl Worker {
             .unwrap_or_default();
         let ended = CancellationToken::new();
         self.stops.insert(id.to_owned(), ended.clone());
-        let reference = self.container_reference(&name, init);
+        let reference = self.container_reference(&name, role);
         let shared = self.shared.clone();
         tokio::spawn(async move {
             let stop = Stop {
@@ -276,7 +276,8 @@ impl Worker {
         grace: Option<i64>,
     ) -> Instant {
         let sidecar = |name: &str| {
-            find(pod, name).is_some_and(|(container, init)| init && is_sidecar(container))
+            find(pod, name)
+                .is_some_and(|(container, role)| role == Role::Init && is_sidecar(container))
         };
         let main: Vec<_> = running.iter().filter(|(name, _)| !sidecar(name)).collect();
         // Those that stay beside the others go last, the last one first.
@@ -346,6 +347,13 @@ impl Worker {
             .remove()
             .await
             .map_err(|error| error.to_string())?;
+        // Of one whose object is gone, the volumes are not known any more.
+        let volumes = pod.spec().volumes();
+        if pod.spec().containers().is_empty() || volumes.iter().any(|v| v.image().is_some()) {
+            let containerd = &self.shared.containerd;
+            let removed = containerd.remove_views(label::POD_UID, &self.uid).await;
+            removed.map_err(|error| error.to_string())?;
+        }
         let cgroups: Vec<String> = if pod.status().qos_class().is_empty() {
             self.observed
                 .attempts

@@ -1,9 +1,11 @@
 //! The image of a container that is to be started: at hand, being pulled, or why not.
 
 use api::core::v1::{Container, Pod, Secret};
+use runtime::events::ObjectRef;
 use tokio::time::Instant;
 
-use super::{Message, Worker};
+use super::image_volumes::VolumeImage;
+use super::{Message, Role, Worker};
 use crate::image::{Credentials, ImageInfo, PullOptions, Registries, credentials};
 use crate::pod::back_off::BackOff;
 
@@ -21,6 +23,16 @@ pub(super) enum Pull {
     },
 }
 
+/// An image that something of the pod needs.
+pub(super) struct Wanted<'a> {
+    /// As in the pod.
+    pub image: &'a str,
+    /// When to pull it.
+    pub policy: &'a str,
+    /// What events about it name.
+    pub reference: ObjectRef,
+}
+
 /// Why a container waits for its image: reason and message of its state; when to ask again.
 pub(super) struct ImageWait {
     pub reason: &'static str,
@@ -29,21 +41,38 @@ pub(super) struct ImageWait {
 }
 
 impl Worker {
+    /// The container's image and those of its image volumes, under the same conditions.
+    pub(super) async fn images(
+        &mut self,
+        pod: Pod<'_>,
+        container: Container<'_>,
+        role: Role,
+    ) -> Result<(ImageInfo, Vec<VolumeImage>), ImageWait> {
+        let volumes = self.volume_images(pod, container).await?;
+        let wanted = Wanted {
+            image: container.image(),
+            policy: container.image_pull_policy(),
+            reference: self.container_reference(container.name(), role),
+        };
+        Ok((self.image(pod, wanted).await?, volumes))
+    }
+
     /// The image, if it is there; begins to pull it if that is wanted and possible now.
     pub(super) async fn image(
         &mut self,
         pod: Pod<'_>,
-        container: Container<'_>,
-        init: bool,
+        wanted: Wanted<'_>,
     ) -> Result<ImageInfo, ImageWait> {
-        let name = container.image();
-        let reference = self.container_reference(container.name(), init);
+        let Wanted {
+            image: name,
+            policy,
+            reference,
+        } = wanted;
         let wait = |reason, message, until| ImageWait {
             reason,
             message,
             until,
         };
-        let policy = container.image_pull_policy();
         if policy != "Always" {
             match self.shared.images.find(name).await {
                 Ok(Some(image)) => {
@@ -151,6 +180,23 @@ impl Worker {
             });
         });
         Err(wait("ContainerCreating", String::new(), None))
+    }
+
+    /// Tells once of the container that waits for an image that it may never get.
+    pub(super) fn warn_of_image(&mut self, container: &str, role: Role, reason: &str) {
+        const FAILURES: [&str; 4] = [
+            "ErrImagePull",
+            "ImagePullBackOff",
+            "ErrImageNeverPull",
+            "InvalidImageName",
+        ];
+        if FAILURES.contains(&reason) && self.told.insert(format!("Failed/{container}/{reason}")) {
+            self.shared.recorder.warning(
+                self.container_reference(container, role),
+                "Failed",
+                format!("Error: {reason}"),
+            );
+        }
     }
 
     pub(super) fn note_pulled(&mut self, name: &str, result: Result<ImageInfo, String>) {

@@ -1,21 +1,19 @@
-//! Keeping a pod running: sandbox, volumes, containers in their order, restarts, probes.
+//! Keeping a pod running: sandbox, volumes, containers in their order, restarts.
 
 use std::time::Duration;
 
 use api::core::v1::{Container, Pod};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use super::{Message, RETRY, State, Worker, find};
+use super::{RETRY, Role, State, Worker};
 use crate::pod::record::Attempt;
 use crate::pod::status::{self, is_sidecar};
 use crate::pod::{container, hooks, refused, sandbox};
-use crate::probe::{self, Action, Checker, Kind, Report, Timing};
 
 /// A postStart hook may take so long.
 const HOOK_TIMEOUT: Duration = Duration::from_secs(120);
 
-fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+pub(super) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
@@ -144,7 +142,8 @@ impl Worker {
 
     async fn ensure_containers(&mut self, pod: Pod<'_>) -> Option<Instant> {
         let spec = pod.spec();
-        let mut next = None;
+        // Whatever keeps the others from starting may be what they are to find out.
+        let mut next = self.ensure_ephemeral(pod).await;
         // Once a main container was started, init containers are behind: only those that stay are looked after.
         let begun = spec
             .containers()
@@ -155,26 +154,32 @@ impl Worker {
                 continue;
             }
             if self.observed.is_initialized(container) {
-                self.begin_probes(pod, container, true);
+                self.begin_probes(pod, container, Role::Init);
                 continue;
             }
-            next = earlier(next, self.ensure_container(pod, container, true).await);
+            next = earlier(
+                next,
+                self.ensure_container(pod, container, Role::Init).await,
+            );
             if !begun && !self.observed.is_initialized(container) {
                 return next;
             }
         }
         for container in spec.containers() {
-            next = earlier(next, self.ensure_container(pod, container, false).await);
+            next = earlier(
+                next,
+                self.ensure_container(pod, container, Role::Main).await,
+            );
         }
         next
     }
 
     /// Starts, restarts or leaves alone one container.
-    async fn ensure_container(
+    pub(super) async fn ensure_container(
         &mut self,
         pod: Pod<'_>,
         container: Container<'_>,
-        init: bool,
+        role: Role,
     ) -> Option<Instant> {
         let name = container.name();
         let now = Instant::now();
@@ -182,24 +187,12 @@ impl Worker {
         let number = match &latest {
             Some(attempt) if attempt.is_running() => {
                 self.observed.waiting.remove(name);
-                self.begin_probes(pod, container, init);
+                self.begin_probes(pod, container, role);
                 return None;
             }
             Some(attempt) => match attempt.ended() {
                 Some(ended) => {
-                    let policy = if is_sidecar(container) && init {
-                        "Always"
-                    } else {
-                        pod.spec().restart_policy()
-                    };
-                    let again = match policy {
-                        // An init container is done when it succeeded.
-                        "Always" if init && !is_sidecar(container) => ended.code != 0,
-                        "Always" | "" => true,
-                        "OnFailure" => ended.code != 0,
-                        _ => false,
-                    };
-                    if !again {
+                    if !starts_again(pod, container, role, ended.code) {
                         self.observed.waiting.remove(name);
                         return None;
                     }
@@ -210,7 +203,7 @@ impl Worker {
                             back_off.delay(),
                             format!("{}_{}({})", self.key.name(), self.key.namespace(), self.uid),
                         );
-                        let delay = humane(delay);
+                        let delay = crate::go::duration(delay);
                         let message = format!(
                             "back-off {delay} restarting failed container={name} pod={pod_name}"
                         );
@@ -223,7 +216,7 @@ impl Worker {
                                 "Back-off restarting failed container {name} in pod {pod_name}"
                             );
                             self.shared.recorder.warning(
-                                self.container_reference(name, init),
+                                self.container_reference(name, role),
                                 "BackOff",
                                 message,
                             );
@@ -238,17 +231,18 @@ impl Worker {
             None => 0,
         };
 
-        let image = match self.image(pod, container, init).await {
-            Ok(image) => image,
+        let (image, volume_images) = match self.images(pod, container, role).await {
+            Ok(images) => images,
             Err(wait) => {
                 let reason = if wait.reason == "ContainerCreating"
-                    && !init
+                    && role != Role::Init
                     && !pod.spec().init_containers().is_empty()
                 {
                     "PodInitializing"
                 } else {
                     wait.reason
                 };
+                self.warn_of_image(name, role, reason);
                 self.observed
                     .waiting
                     .insert(name.to_owned(), (reason.to_owned(), wait.message));
@@ -261,20 +255,25 @@ impl Worker {
         {
             self.back_offs.entry(name.to_owned()).or_default().grow(now);
         }
-        let Some(sandbox) = self.sandbox.clone() else {
+        let Some(mut sandbox) = self.sandbox.clone() else {
             return Some(now + RETRY);
         };
-        let started = container::start(
-            &self.shared,
-            pod,
-            container,
-            number,
-            &image,
-            &sandbox,
-            &self.volumes,
-        )
-        .await;
-        let reference = self.container_reference(name, init);
+        let started = async {
+            sandbox.namespaces.pid = self.target_processes(pod, name, role).await?;
+            self.mount_images(&volume_images).await?;
+            container::start(
+                &self.shared,
+                pod,
+                container,
+                number,
+                &image,
+                &sandbox,
+                &self.volumes,
+            )
+            .await
+        };
+        let started = started.await;
+        let reference = self.container_reference(name, role);
         match started {
             Ok(attempt) => {
                 self.shared
@@ -286,8 +285,8 @@ impl Worker {
                 self.observed.waiting.remove(name);
                 let id = attempt.id.clone();
                 self.keep(name, attempt).await;
-                self.post_start(container, init, &id).await;
-                self.begin_probes(pod, container, init);
+                self.post_start(container, role, &id).await;
+                self.begin_probes(pod, container, role);
                 None
             }
             Err(error) => {
@@ -339,7 +338,7 @@ impl Worker {
         }
     }
 
-    async fn post_start(&mut self, container: Container<'_>, init: bool, id: &str) {
+    async fn post_start(&mut self, container: Container<'_>, role: Role, id: &str) {
         let Some(handler) = container
             .lifecycle()
             .and_then(|lifecycle| lifecycle.post_start())
@@ -354,202 +353,27 @@ impl Worker {
         if let Err(error) = result {
             tracing::warn!(pod = %self.key, container = container.name(), %error, "postStart hook failed");
             self.shared.recorder.warning(
-                self.container_reference(container.name(), init),
+                self.container_reference(container.name(), role),
                 "FailedPostStartHook",
                 "PostStartHook failed",
             );
             self.stop_attempt(id, "FailedPostStartHook", None);
         }
     }
-
-    /// Starts the probes that a running container lacks.
-    fn begin_probes(&mut self, pod: Pod<'_>, container: Container<'_>, init: bool) {
-        let Some(attempt) = self
-            .observed
-            .latest(container.name())
-            .filter(|attempt| attempt.is_running())
-            .cloned()
-        else {
-            return;
-        };
-        if init && !is_sidecar(container) {
-            return;
-        }
-        // What an earlier kubelet wrote of the same attempt counts until a probe says otherwise.
-        let before = pod
-            .status()
-            .container_statuses()
-            .iter()
-            .chain(pod.status().init_container_statuses())
-            .find(|status| status.container_id().ends_with(&attempt.id));
-        let known = |kind: &str, id: &str| format!("{kind} {id}");
-        if !self.observed.started.contains(&attempt.id) {
-            match container.startup_probe() {
-                Some(probe) if before.and_then(|status| status.started()) != Some(true) => {
-                    let key = known("startup", &attempt.id);
-                    self.begin_probe(key, container, &attempt, Kind::Startup, probe, None);
-                    return;
-                }
-                _ => {
-                    self.observed.started.insert(attempt.id.clone());
-                }
-            }
-        }
-        if let Some(probe) = container.liveness_probe() {
-            self.begin_probe(
-                known("liveness", &attempt.id),
-                container,
-                &attempt,
-                Kind::Liveness,
-                probe,
-                Some(true),
-            );
-        }
-        match container.readiness_probe() {
-            Some(probe) => {
-                let key = known("readiness", &attempt.id);
-                if !self.probes.contains_key(&key) {
-                    let ready = before.is_some_and(|status| status.ready());
-                    if ready {
-                        self.observed.ready.insert(attempt.id.clone());
-                    }
-                    self.begin_probe(
-                        key,
-                        container,
-                        &attempt,
-                        Kind::Readiness,
-                        probe,
-                        ready.then_some(true),
-                    );
-                }
-            }
-            None => {
-                self.observed.ready.insert(attempt.id.clone());
-            }
-        }
-    }
-
-    fn begin_probe(
-        &mut self,
-        key: String,
-        container: Container<'_>,
-        attempt: &Attempt,
-        kind: Kind,
-        probe: api::core::v1::Probe<'_>,
-        initial: Option<bool>,
-    ) {
-        if self.probes.contains_key(&key) {
-            return;
-        }
-        let target = self.target(&attempt.id);
-        let action = if let Some(exec) = probe.exec() {
-            Ok(Action::exec(exec))
-        } else if let Some(get) = probe.http_get() {
-            Action::http(get, container, &target)
-        } else if let Some(socket) = probe.tcp_socket() {
-            Action::tcp(socket, container, &target)
-        } else {
-            Err("the probe names nothing to do".to_owned())
-        };
-        let action = match action {
-            Ok(action) => action,
-            Err(error) => {
-                self.warn_once(
-                    "Unhealthy",
-                    &format!("{} probe errored: {error}", kind.name()),
-                );
-                return;
-            }
-        };
-        let stop = CancellationToken::new();
-        self.probes.insert(key, stop.clone());
-        let checker = Checker {
-            action,
-            target,
-            containerd: self.shared.containerd.clone(),
-            execs: self.execs.clone(),
-        };
-        let (sender, mut reports) = tokio::sync::mpsc::channel(4);
-        let inbox = self.sender.clone();
-        tokio::spawn(async move {
-            while let Some(report) = reports.recv().await {
-                if inbox.send(Message::Probe(report)).await.is_err() {
-                    return;
-                }
-            }
-        });
-        // A liveness probe counts as passed from the start: only failures are told, and no delay is added for it.
-        let random = self.shared.random.fork();
-        let timing = Timing::of(probe);
-        tokio::spawn(probe::run(
-            attempt.id.clone(),
-            kind,
-            timing,
-            checker,
-            initial,
-            random,
-            sender,
-            stop,
-        ));
-    }
-
-    pub(super) fn note_report(&mut self, report: Report) {
-        let tree = self.desired.borrow().pod.clone();
-        let pod = Pod::of(&tree);
-        let owner = self.observed.attempts.iter().find(|(_, attempts)| {
-            attempts
-                .iter()
-                .any(|a| a.id == report.container && a.is_running())
-        });
-        let Some(name) = owner.map(|(name, _)| name.clone()) else {
-            return;
-        };
-        let Some((container, init)) = find(pod, &name) else {
-            return;
-        };
-        let reference = self.container_reference(&name, init);
-        if let Some(failure) = &report.failure {
-            let message = format!("{} probe failed: {failure}", report.kind.name());
-            self.shared
-                .recorder
-                .warning(reference, "Unhealthy", message);
-        }
-        let grace = |probe: Option<api::core::v1::Probe<'_>>| {
-            probe.and_then(|probe| probe.termination_grace_period_seconds())
-        };
-        match (report.kind, report.verdict) {
-            (Kind::Readiness, Some(true)) => {
-                self.observed.ready.insert(report.container);
-            }
-            (Kind::Readiness, Some(false)) => {
-                self.observed.ready.remove(&report.container);
-            }
-            (Kind::Startup, Some(true)) => {
-                self.observed.started.insert(report.container);
-            }
-            (Kind::Startup, Some(false)) => {
-                let reason = format!("Container {name} failed startup probe, will be restarted");
-                self.stop_attempt(&report.container, &reason, grace(container.startup_probe()));
-            }
-            (Kind::Liveness, Some(false)) => {
-                let reason = format!("Container {name} failed liveness probe, will be restarted");
-                self.stop_attempt(
-                    &report.container,
-                    &reason,
-                    grace(container.liveness_probe()),
-                );
-            }
-            _ => {}
-        }
-    }
 }
 
-/// As Go prints durations of whole seconds.
-fn humane(delay: Duration) -> String {
-    let seconds = delay.as_secs();
-    if seconds < 60 {
-        format!("{seconds}s")
-    } else {
-        format!("{}m{}s", seconds / 60, seconds % 60)
+/// Whether a container that ended with `code` is started once more.
+fn starts_again(pod: Pod<'_>, container: Container<'_>, role: Role, code: i32) -> bool {
+    let policy = match role {
+        Role::Ephemeral => "Never",
+        Role::Init if is_sidecar(container) => "Always",
+        Role::Init | Role::Main => pod.spec().restart_policy(),
+    };
+    match policy {
+        // An init container is done when it succeeded.
+        "Always" if role == Role::Init && !is_sidecar(container) => code != 0,
+        "Always" | "" => true,
+        "OnFailure" => code != 0,
+        _ => false,
     }
 }
