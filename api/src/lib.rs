@@ -16,6 +16,7 @@ mod int_or_string;
 pub mod kinds;
 pub mod names;
 pub mod patch;
+pub mod pem;
 pub mod quantity;
 pub mod quota;
 pub mod schema;

@@ -161,9 +161,6 @@ fn volume_refused(volume: Volume<'_>) -> Option<String> {
         .iter()
         .flat_map(|projected| projected.sources())
     {
-        if source.cluster_trust_bundle().is_some() {
-            return Some(format!("{at}.projected.sources.clusterTrustBundle"));
-        }
         if source.pod_certificate().is_some() {
             return Some(format!("{at}.projected.sources.podCertificate"));
         }

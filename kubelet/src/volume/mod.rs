@@ -7,6 +7,7 @@ mod host_path;
 mod ownership;
 mod payload;
 mod sub_path;
+mod trust_bundles;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 
 pub use payload::TokenCache;
 pub use sub_path::{SubPath, bind as bind_sub_path};
+pub use trust_bundles::TrustBundles;
 
 use crate::objects::Objects;
 use crate::pod_facts::Facts;

@@ -115,15 +115,10 @@ pub async fn of(
                 downward(&mut payload, pod, source.items(), default, facts)?;
             } else if let Some(source) = source.service_account_token() {
                 let token = token(objects, pod, source, facts.now, tokens).await?;
-                let (uid, mode) = token_access(pod, default);
-                payload.insert(
-                    source.path().to_owned(),
-                    File {
-                        bytes: token.into_bytes(),
-                        mode,
-                        uid,
-                    },
-                );
+                own(&mut payload, pod, source.path(), default, token);
+            } else if let Some(source) = source.cluster_trust_bundle() {
+                let anchors = objects.trust_bundles.anchors(source).await?;
+                own(&mut payload, pod, source.path(), default, anchors);
             }
         }
     }
@@ -314,8 +309,18 @@ async fn token(
     Ok(token.token)
 }
 
-/// A token belongs to the user that all containers run as, or to the pod's group; readable by all if neither is known.
-fn token_access(pod: Pod<'_>, default: u32) -> (Option<u32>, u32) {
+/// A file that belongs to the user that all containers run as, or to the pod's group; readable by all if neither is known.
+fn own(payload: &mut Payload, pod: Pod<'_>, path: &str, default: u32, text: String) {
+    let (uid, mode) = access(pod, default);
+    let file = File {
+        bytes: text.into_bytes(),
+        mode,
+        uid,
+    };
+    payload.insert(path.to_owned(), file);
+}
+
+fn access(pod: Pod<'_>, default: u32) -> (Option<u32>, u32) {
     let of_pod = pod.spec().security_context();
     let pod_user = of_pod.and_then(|security| security.run_as_user());
     let mut users = pod
