@@ -24,6 +24,7 @@ use crate::{
         eviction::TaintEviction,
         lifecycle::{LifecycleConfig, NodeLifecycle},
     },
+    pod_certificate_cleaner::PodCertificateCleaner,
     pod_gc::PodGc,
     protection::{claim::ClaimProtection, volume::VolumeProtection},
     quota::Quotas,
@@ -36,7 +37,7 @@ use crate::{
 };
 
 /// The names of all controllers, as `--controllers` takes them: upstream's.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 21] = [
     ClaimProtection::NAME,
     CronJobs::NAME,
     DaemonSets::NAME,
@@ -46,6 +47,7 @@ pub const NAMES: [&str; 20] = [
     Jobs::NAME,
     Namespaces::NAME,
     NodeLifecycle::NAME,
+    PodCertificateCleaner::NAME,
     PodGc::NAME,
     Quotas::NAME,
     ReplicaSets::NAME,
@@ -236,6 +238,7 @@ async fn work(config: Config, client: Client, stop: CancellationToken) {
     starting.add(|i| Some(NodeLifecycle::new(i, config.lifecycle)));
     starting.add(|i| Some(TaintEviction::new(i)));
     starting.add(|i| Some(PodGc::new(i, config.terminated_pod_gc_threshold)));
+    starting.add(|i| Some(PodCertificateCleaner::new(i)));
     starting.add(|i| Some(ServiceAccounts::new(i)));
     starting.add(|i| Some(ClaimProtection::new(i)));
     starting.add(|i| Some(VolumeProtection::new(i)));

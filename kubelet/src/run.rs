@@ -19,7 +19,7 @@ use crate::objects::Objects;
 use crate::oci::{Host, cgroup};
 use crate::pod::{Lookup, Manager, label};
 use crate::server::{self, Server};
-use crate::volume::TrustBundles;
+use crate::volume::{PodCertificates, TrustBundles};
 
 /// Between two tries to register.
 const RETRY: Duration = Duration::from_secs(1);
@@ -113,6 +113,14 @@ pub async fn run(config: Config, client: Client, shutdown: CancellationToken) ->
         objects: Objects::new(
             client.clone(),
             TrustBundles::new(informers.clone(), &random),
+            PodCertificates::new(
+                client.clone(),
+                informers.clone(),
+                recorder.clone(),
+                clock.clone(),
+                random.fork(),
+                &config.node_name,
+            ),
         ),
         images: Images::new(containerd.clone(), clock.clone()),
         log_writer,

@@ -6,6 +6,7 @@ mod ephemeral;
 mod host_path;
 mod ownership;
 mod payload;
+mod pod_certificates;
 mod sub_path;
 mod trust_bundles;
 
@@ -17,7 +18,7 @@ use api::core::v1::{Pod, Volume};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-pub use payload::TokenCache;
+pub use pod_certificates::{PodCertificates, is_supported as is_supported_key};
 pub use sub_path::{SubPath, bind as bind_sub_path};
 pub use trust_bundles::TrustBundles;
 
@@ -39,7 +40,7 @@ pub struct Error {
 pub struct Volumes {
     /// The pod's directory.
     dir: PathBuf,
-    tokens: Mutex<TokenCache>,
+    kept: payload::Kept,
     /// The paths on the node, once made.
     made: Mutex<BTreeMap<String, PathBuf>>,
     refreshed: Mutex<Option<Refreshed>>,
@@ -58,7 +59,7 @@ impl Volumes {
     pub fn new(dir: &Path) -> Self {
         Self {
             dir: dir.to_path_buf(),
-            tokens: Mutex::default(),
+            kept: payload::Kept::default(),
             made: Mutex::default(),
             refreshed: Mutex::default(),
         }
@@ -161,7 +162,7 @@ impl Volumes {
             "projected"
         };
         let path = at(plugin);
-        let payload = payload::of(objects, pod, volume, facts, &self.tokens, max_age).await?;
+        let payload = payload::of(objects, pod, volume, facts, &self.kept, max_age).await?;
         // Secrets never reach a disk.
         let secret = matches!(plugin, "secret" | "projected");
         let made = path.clone();
