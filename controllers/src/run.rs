@@ -26,7 +26,7 @@ use crate::{
     },
     pod_certificate_cleaner::PodCertificateCleaner,
     pod_gc::PodGc,
-    protection::{claim::ClaimProtection, volume::VolumeProtection},
+    protection::{claim::ClaimProtection, class::ClassProtection, volume::VolumeProtection},
     quota::Quotas,
     replicaset::{ReplicaSets, ReplicationControllers},
     role_aggregation::RoleAggregation,
@@ -37,8 +37,9 @@ use crate::{
 };
 
 /// The names of all controllers, as `--controllers` takes them: upstream's.
-pub const NAMES: [&str; 21] = [
+pub const NAMES: [&str; 22] = [
     ClaimProtection::NAME,
+    ClassProtection::NAME,
     CronJobs::NAME,
     DaemonSets::NAME,
     Deployments::NAME,
@@ -242,6 +243,7 @@ async fn work(config: Config, client: Client, stop: CancellationToken) {
     starting.add(|i| Some(ServiceAccounts::new(i)));
     starting.add(|i| Some(ClaimProtection::new(i)));
     starting.add(|i| Some(VolumeProtection::new(i)));
+    starting.add(|i| Some(ClassProtection::new(i)));
     starting.add(|i| Some(RoleAggregation::new(i)));
     starting.add(|i| Some(StatefulSets::new(i)));
     starting.add(|i| Some(DaemonSets::new(i)));

@@ -666,6 +666,41 @@ fn of_two_one_leads_and_the_other_takes_over() {
 }
 
 #[test]
+fn a_class_of_volume_attributes_stays_while_a_claim_names_it() {
+    let cluster = Cluster::start(&[]);
+    let class = "volumeattributesclass gold";
+    let held = format!("get {class} -o jsonpath={{.metadata.finalizers}}");
+    cluster.apply(&json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttributesClass", "metadata": {"name": "gold"},
+        "driverName": "example.com", "parameters": {"iops": "1"},
+    }));
+    cluster.prints(&held, "[\"kubernetes.io/vac-protection\"]");
+    // Somebody takes it away: it comes back.
+    let patch = "--type=merge -p {\"metadata\":{\"finalizers\":null}}";
+    cluster.kubectl(&format!("patch {class} {patch}")).unwrap();
+    cluster.prints(&held, "[\"kubernetes.io/vac-protection\"]");
+    cluster.apply(&json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "default"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+            "storageClassName": "", "volumeAttributesClassName": "gold",
+        },
+    }));
+    cluster
+        .kubectl(&format!("delete {class} --wait=false"))
+        .unwrap();
+    // What else the controllers do meanwhile takes longer than letting go would have.
+    cluster.kubectl("create namespace shop").unwrap();
+    cluster.prints(
+        "get serviceaccount -n shop -o name",
+        "serviceaccount/default",
+    );
+    cluster.prints(&held, "[\"kubernetes.io/vac-protection\"]");
+    cluster.kubectl("delete pvc data").unwrap();
+    cluster.prints("get volumeattributesclasses -o name", "");
+}
+
+#[test]
 fn old_requests_for_certificates_of_pods_go() {
     let cluster = Cluster::start(&[]);
     let key = rcgen::KeyPair::generate().unwrap();
