@@ -17,6 +17,7 @@ pub mod kinds;
 pub mod names;
 pub mod node_affinity;
 pub mod patch;
+pub mod pem;
 pub mod quantity;
 pub mod quota;
 pub mod schema;

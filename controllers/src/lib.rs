@@ -13,6 +13,7 @@ pub mod job;
 pub mod namespace;
 pub mod node;
 mod object;
+pub mod pod_certificate_cleaner;
 pub mod pod_gc;
 mod pods;
 pub mod protection;

@@ -24,8 +24,9 @@ use crate::{
         eviction::TaintEviction,
         lifecycle::{LifecycleConfig, NodeLifecycle},
     },
+    pod_certificate_cleaner::PodCertificateCleaner,
     pod_gc::PodGc,
-    protection::{claim::ClaimProtection, volume::VolumeProtection},
+    protection::{claim::ClaimProtection, class::ClassProtection, volume::VolumeProtection},
     quota::Quotas,
     replicaset::{ReplicaSets, ReplicationControllers},
     role_aggregation::RoleAggregation,
@@ -36,8 +37,9 @@ use crate::{
 };
 
 /// The names of all controllers, as `--controllers` takes them: upstream's.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 22] = [
     ClaimProtection::NAME,
+    ClassProtection::NAME,
     CronJobs::NAME,
     DaemonSets::NAME,
     Deployments::NAME,
@@ -46,6 +48,7 @@ pub const NAMES: [&str; 20] = [
     Jobs::NAME,
     Namespaces::NAME,
     NodeLifecycle::NAME,
+    PodCertificateCleaner::NAME,
     PodGc::NAME,
     Quotas::NAME,
     ReplicaSets::NAME,
@@ -236,9 +239,11 @@ async fn work(config: Config, client: Client, stop: CancellationToken) {
     starting.add(|i| Some(NodeLifecycle::new(i, config.lifecycle)));
     starting.add(|i| Some(TaintEviction::new(i)));
     starting.add(|i| Some(PodGc::new(i, config.terminated_pod_gc_threshold)));
+    starting.add(|i| Some(PodCertificateCleaner::new(i)));
     starting.add(|i| Some(ServiceAccounts::new(i)));
     starting.add(|i| Some(ClaimProtection::new(i)));
     starting.add(|i| Some(VolumeProtection::new(i)));
+    starting.add(|i| Some(ClassProtection::new(i)));
     starting.add(|i| Some(RoleAggregation::new(i)));
     starting.add(|i| Some(StatefulSets::new(i)));
     starting.add(|i| Some(DaemonSets::new(i)));

@@ -1,5 +1,5 @@
-//! ConfigMaps, Secrets and tokens that pods refer to: read when they are needed, and shared for a short while by all that
-//! need them.
+//! ConfigMaps, Secrets, tokens, trust bundles and certificates that pods refer to: read or asked for when they are needed, and
+//! shared for a short while by all that need them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,16 +14,21 @@ use runtime::{Client, Key, Resource, ResultExt};
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::volume::{PodCertificates, TrustBundles};
+
 /// When it was read, and what was found.
 type Read = (Instant, Option<Arc<Tree>>);
 
 /// What is kept: everything that was asked for lately.
-#[derive(Debug)]
 pub struct Objects {
     client: Client,
     config_maps: Resource,
     secrets: Resource,
     cache: Mutex<BTreeMap<(Resource, Key), Read>>,
+    /// Those that `clusterTrustBundle` sources ask for.
+    pub trust_bundles: TrustBundles,
+    /// Those that `podCertificate` sources ask for.
+    pub pod_certificates: PodCertificates,
 }
 
 /// A token of a service account, bound to a pod.
@@ -36,14 +41,20 @@ pub struct Token {
 }
 
 impl Objects {
-    /// Reads through this client.
-    pub fn new(client: Client) -> Self {
+    /// Reads through this client; trust bundles and certificates have ways of their own.
+    pub fn new(
+        client: Client,
+        trust_bundles: TrustBundles,
+        pod_certificates: PodCertificates,
+    ) -> Self {
         let (config_maps, secrets) = (Resource::of(ConfigMap::TYPE), Resource::of(Secret::TYPE));
         Self {
             client,
             config_maps,
             secrets,
             cache: Mutex::default(),
+            trust_bundles,
+            pod_certificates,
         }
     }
 

@@ -19,6 +19,7 @@ use crate::objects::Objects;
 use crate::oci::{Host, cgroup};
 use crate::pod::{Lookup, Manager, label};
 use crate::server::{self, Server};
+use crate::volume::{PodCertificates, TrustBundles};
 
 /// Between two tries to register.
 const RETRY: Duration = Duration::from_secs(1);
@@ -114,7 +115,18 @@ pub async fn run(config: Config, client: Client, shutdown: CancellationToken) ->
     })?;
     let shared = Arc::new(Shared {
         capacity: Capacity::of_machine(&config.root_dir),
-        objects: Objects::new(client.clone()),
+        objects: Objects::new(
+            client.clone(),
+            TrustBundles::new(informers.clone(), &random),
+            PodCertificates::new(
+                client.clone(),
+                informers.clone(),
+                recorder.clone(),
+                clock.clone(),
+                random.fork(),
+                &config.node_name,
+            ),
+        ),
         images: Images::new(containerd.clone(), clock.clone()),
         log_writer,
         client,

@@ -29,11 +29,12 @@ pub enum Shape {
 pub const SHAPES: [Shape; 2] = [Shape::OneProcess, Shape::Separate];
 
 /// The roles of upstream's controllers that ours do the work of.
-const CONTROLLER_ROLES: [&str; 19] = [
+const CONTROLLER_ROLES: [&str; 21] = [
     "clusterrole-aggregation-controller",
     "cronjob-controller",
     "job-controller",
     "ttl-after-finished-controller",
+    "volumeattributesclass-protection-controller",
     "pv-protection-controller",
     "pvc-protection-controller",
     "daemon-set-controller",
@@ -46,6 +47,7 @@ const CONTROLLER_ROLES: [&str; 19] = [
     "namespace-controller",
     "node-controller",
     "pod-garbage-collector",
+    "podcertificaterequestcleaner",
     "service-account-controller",
     "root-ca-cert-publisher",
     "statefulset-controller",

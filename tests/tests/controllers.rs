@@ -15,6 +15,7 @@ use std::{
 };
 
 use e2e::{upstream::kubectl, wait};
+use runtime::{CancellationToken, Client, Clock as _, Random, SystemClock, TokioClock};
 use serde_json::{Value, json};
 
 use cluster::{Cluster, LIMIT};
@@ -662,4 +663,96 @@ fn of_two_one_leads_and_the_other_takes_over() {
         "serviceaccount/default",
     );
     cluster.finish();
+}
+
+#[test]
+fn a_class_of_volume_attributes_stays_while_a_claim_names_it() {
+    let cluster = Cluster::start(&[]);
+    let class = "volumeattributesclass gold";
+    let held = format!("get {class} -o jsonpath={{.metadata.finalizers}}");
+    cluster.apply(&json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttributesClass", "metadata": {"name": "gold"},
+        "driverName": "example.com", "parameters": {"iops": "1"},
+    }));
+    cluster.prints(&held, "[\"kubernetes.io/vac-protection\"]");
+    // Somebody takes it away: it comes back.
+    let patch = "--type=merge -p {\"metadata\":{\"finalizers\":null}}";
+    cluster.kubectl(&format!("patch {class} {patch}")).unwrap();
+    cluster.prints(&held, "[\"kubernetes.io/vac-protection\"]");
+    cluster.apply(&json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "default"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}},
+            "storageClassName": "", "volumeAttributesClassName": "gold",
+        },
+    }));
+    cluster
+        .kubectl(&format!("delete {class} --wait=false"))
+        .unwrap();
+    // What else the controllers do meanwhile takes longer than letting go would have.
+    cluster.kubectl("create namespace shop").unwrap();
+    cluster.prints(
+        "get serviceaccount -n shop -o name",
+        "serviceaccount/default",
+    );
+    cluster.prints(&held, "[\"kubernetes.io/vac-protection\"]");
+    cluster.kubectl("delete pvc data").unwrap();
+    cluster.prints("get volumeattributesclasses -o name", "");
+}
+
+#[test]
+fn old_requests_for_certificates_of_pods_go() {
+    let cluster = Cluster::start(&[]);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let request = rcgen::CertificateParams::default();
+    let request = request.serialize_request(&key).unwrap();
+    let request = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, request.der());
+    cluster.apply(&json!({
+        "apiVersion": "certificates.k8s.io/v1", "kind": "PodCertificateRequest",
+        "metadata": {"name": "r", "namespace": "default"},
+        "spec": {
+            "signerName": "example.com/one", "podName": "p", "podUID": "1", "serviceAccountName": "default",
+            "serviceAccountUID": "2", "nodeName": "n", "nodeUID": "3", "stubPKCS10Request": request,
+        },
+    }));
+    // By the machine's clock it is young, by another it is not.
+    cluster.prints(
+        "get podcertificaterequests -o name",
+        "podcertificaterequest.certificates.k8s.io/r",
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let later = SystemClock.now() + jiff::SignedDuration::from_mins(16);
+        let clock = Arc::new(TokioClock::starting_at(later));
+        let mut config = controllers::Config::new(clock, Random::from_seed(1));
+        let name = "podcertificaterequest-cleaner-controller";
+        config.controllers = controllers::Selection::parse([name]).unwrap();
+        let client = Client::from_kubeconfig(&cluster.kubeconfig, "test");
+        let stop = CancellationToken::new();
+        let running = controllers::run(config, client.await.unwrap(), stop.clone());
+        let gone = async {
+            let (kubeconfig, gone) = (cluster.upstream.admin.clone(), |text: String| {
+                text.is_empty()
+            });
+            loop {
+                let kubeconfig = kubeconfig.clone();
+                let asked = tokio::task::spawn_blocking(move || {
+                    kubectl(
+                        &kubeconfig,
+                        &["get", "podcertificaterequests", "-o", "name"],
+                    )
+                });
+                if asked.await.unwrap().is_ok_and(gone) {
+                    stop.cancel();
+                    return;
+                }
+            }
+        };
+        let (ran, gone) = tokio::join!(running, tokio::time::timeout(LIMIT, gone));
+        gone.unwrap();
+        ran.unwrap();
+    });
 }

@@ -69,7 +69,12 @@ pub(super) fn status(errors: &mut ErrorList, budget: PodDisruptionBudget<'_>) {
     }
 }
 
-fn conditions(errors: &mut ErrorList, path: &Path<'_>, conditions: List<'_, Condition<'_>>) {
+/// Conditions of the form that `metav1` gives them.
+pub(super) fn conditions(
+    errors: &mut ErrorList,
+    path: &Path<'_>,
+    conditions: List<'_, Condition<'_>>,
+) {
     for (at, condition) in conditions.iter().enumerate() {
         let path = path.index(at);
         let ty = condition.type_();

@@ -8,6 +8,7 @@
 
 mod batch;
 mod budget;
+mod certificates;
 mod check;
 mod claim;
 mod config;
@@ -35,6 +36,7 @@ pub use workload::scale;
 
 use crate::apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use crate::batch::v1::{CronJob, Job};
+use crate::certificates::v1::{ClusterTrustBundle, PodCertificateRequest};
 use crate::coordination::v1::Lease;
 use crate::core::v1::{
     ConfigMap, Event, LimitRange, Namespace, Node, PersistentVolumeClaim, Pod, PodTemplate,
@@ -182,6 +184,17 @@ const RULES: &[Rules] = &[
     ),
     rules!(Job, batch::job, batch::job_update, "status" => batch::job_status),
     rules!(CronJob, batch::cron_job, batch::cron_job_update),
+    rules!(
+        ClusterTrustBundle,
+        certificates::trust_bundle,
+        certificates::trust_bundle_update
+    ),
+    rules!(
+        PodCertificateRequest,
+        certificates::pod_request,
+        certificates::pod_request_update,
+        "status" => |errors, new, _| certificates::pod_request_status(errors, new)
+    ),
     rules!(Role, rbac::role, |errors, new, _| rbac::role(errors, new)),
     rules!(ClusterRole, rbac::cluster_role, |errors, new, _| {
         rbac::cluster_role(errors, new)
@@ -235,8 +248,6 @@ pub const UNCHECKED: &[(&str, &str)] = &[
     ("apiregistration.k8s.io", "apiservices"),
     ("autoscaling", "horizontalpodautoscalers"),
     ("certificates.k8s.io", "certificatesigningrequests"),
-    ("certificates.k8s.io", "clustertrustbundles"),
-    ("certificates.k8s.io", "podcertificaterequests"),
     ("discovery.k8s.io", "endpointslices"),
     ("flowcontrol.apiserver.k8s.io", "flowschemas"),
     (

@@ -193,7 +193,8 @@ pub(super) fn composed(resource: &Resource, tree: &Tree) -> Messages {
     Vec::new()
 }
 
-fn trust_bundle(name: &str, signer: &str) -> Messages {
+/// The name of a ClusterTrustBundle begins with that of its signer.
+pub(super) fn trust_bundle(name: &str, signer: &str) -> Messages {
     if signer.is_empty() {
         if name.contains(':') {
             return vec![

@@ -12,7 +12,7 @@ use crate::authz::{self, Authorizer};
 use crate::registry::meta;
 use crate::status::Status;
 
-const GROUP: &str = "certificates.k8s.io";
+pub(super) const GROUP: &str = "certificates.k8s.io";
 
 /// Writes the requester into new requests: whatever they say.
 pub struct CertificateRequester;
@@ -65,21 +65,23 @@ impl CertificateSigners {
         CertificateSigners { authorizer }
     }
 
-    /// The right may be given for one signer, or for all of its domain.
     fn may(&self, a: &Attributes<'_>, verb: &str, signer: &str) -> bool {
-        let domain = signer.split_once('/').map_or(signer, |(domain, _)| domain);
-        [signer.to_owned(), format!("{domain}/*")]
-            .iter()
-            .any(|name| {
-                let access = authz::Attributes {
-                    version: "*",
-                    ..authz::Attributes::resource(verb, GROUP, "signers", "", name)
-                };
-                self.authorizer
-                    .authorize(&a.cx.identity, &access)
-                    .is_allowed()
-            })
+        may(&self.authorizer, a, verb, signer)
     }
+}
+
+/// Whether the caller may do that with certificates of the signer. The right may be given for one signer, or for all of its domain.
+pub(super) fn may(authorizer: &Authorizer, a: &Attributes<'_>, verb: &str, signer: &str) -> bool {
+    let domain = signer.split_once('/').map_or(signer, |(domain, _)| domain);
+    [signer.to_owned(), format!("{domain}/*")]
+        .iter()
+        .any(|name| {
+            let access = authz::Attributes {
+                version: "*",
+                ..authz::Attributes::resource(verb, GROUP, "signers", "", name)
+            };
+            authorizer.authorize(&a.cx.identity, &access).is_allowed()
+        })
 }
 
 #[async_trait]

@@ -11,12 +11,14 @@ mod namespace_lifecycle;
 mod node_restriction;
 mod node_taint;
 mod node_token;
+mod pod_certificate;
 mod priority;
 mod resource_quota;
 mod runtime_class;
 mod service_account;
 mod storage_protection;
 mod tolerations;
+mod trust_bundle;
 
 use std::sync::Arc;
 
@@ -31,12 +33,14 @@ pub use namespace_lifecycle::NamespaceLifecycle;
 pub use node_restriction::NodeRestriction;
 pub use node_taint::TaintNodesByCondition;
 pub use node_token::NodeTokens;
+pub use pod_certificate::{NodePodCertificates, PodCertificateSigners};
 pub use priority::Priority;
 pub use resource_quota::{Charge, ResourceQuota};
 pub use runtime_class::RuntimeClass;
 pub use service_account::ServiceAccount;
 pub use storage_protection::StorageObjectInUseProtection;
 pub use tolerations::DefaultTolerationSeconds;
+pub use trust_bundle::ClusterTrustBundleAttest;
 
 use crate::env::Env;
 use crate::registry::{Api, Kind, meta};

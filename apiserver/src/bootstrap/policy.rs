@@ -15,7 +15,7 @@ const CONTROLLERS: &str = "system:kube-controller-manager";
 const CONTROLLER_ROLE: &str = "system:controller:";
 /// Upstream's controller manager is a service account of its own for each controller; ours is one user, who has the roles of
 /// those that it runs.
-const OUR_CONTROLLERS: [&str; 19] = [
+const OUR_CONTROLLERS: [&str; 21] = [
     "clusterrole-aggregation-controller",
     "cronjob-controller",
     "daemon-set-controller",
@@ -26,6 +26,7 @@ const OUR_CONTROLLERS: [&str; 19] = [
     "namespace-controller",
     "node-controller",
     "pod-garbage-collector",
+    "podcertificaterequestcleaner",
     "pv-protection-controller",
     "pvc-protection-controller",
     "replicaset-controller",
@@ -35,6 +36,7 @@ const OUR_CONTROLLERS: [&str; 19] = [
     "service-account-controller",
     "statefulset-controller",
     "ttl-after-finished-controller",
+    "volumeattributesclass-protection-controller",
 ];
 
 pub(super) fn seeds() -> Vec<Seed> {

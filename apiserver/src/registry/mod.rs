@@ -6,6 +6,7 @@
 //! sockets, TLS, or how anybody was authenticated.
 
 pub mod body;
+mod certificates;
 pub mod commit;
 pub mod companion;
 pub(crate) mod create;

@@ -4,7 +4,7 @@ use api::field::ErrorList;
 use api::{Time, Tree};
 use api::{validation, warnings};
 
-use super::{Kind, key_pairs, meta};
+use super::{Kind, certificates, key_pairs, meta};
 use crate::request::RequestContext;
 use crate::status::Status;
 
@@ -31,10 +31,12 @@ pub fn default_at(tree: &mut Tree, now: i64) {
 /// # Errors
 /// 422, with a cause for each field.
 pub fn validate_create(kind: &Kind, new: &Tree) -> Result<(), Status> {
-    refuse(kind, new, &validation::create(&kind.resource, new))
+    let mut errors = validation::create(&kind.resource, new);
+    certificates::create(&mut errors, new);
+    refuse(kind, new, &errors)
 }
 
-/// Refuses an update that is not valid, or changes what must not change.
+/// Refuses an update that is not valid, or changes what must not change. `now` is in seconds since 1970.
 ///
 /// # Errors
 /// 422, with a cause for each field.
@@ -43,8 +45,10 @@ pub fn validate_update(
     subresource: &str,
     new: &Tree,
     old: &Tree,
+    now: i64,
 ) -> Result<(), Status> {
-    let errors = validation::update(&kind.resource, subresource, new, old);
+    let mut errors = validation::update(&kind.resource, subresource, new, old);
+    certificates::update(&mut errors, subresource, new, old, now);
     refuse(kind, new, &errors)
 }
 

@@ -222,7 +222,8 @@ async fn attempt(
     before_update(api, call, change.prepare, &mut new, &old)?;
     let subresource = call.subresource();
     cx.time(Stage::Validation, || {
-        rules::validate_update(kind, subresource, &new, &old)
+        let now = api.env.now().as_second();
+        rules::validate_update(kind, subresource, &new, &old, now)
     })?;
     rules::warn_update(cx, subresource, &new, &old);
     cx.time_async(

@@ -13,7 +13,10 @@ use ipnet::Ipv4Net;
 use store::Log;
 use tokio_util::sync::CancellationToken;
 
-use crate::admission::{CertificateSigners, Chain, Lookup, NodeTokens, RbacEscalation};
+use crate::admission::{
+    CertificateSigners, Chain, ClusterTrustBundleAttest, Lookup, NodePodCertificates, NodeTokens,
+    PodCertificateSigners, RbacEscalation,
+};
 use crate::audit::LogSink;
 use crate::authn::keys::{SigningKey, VerifyingKey};
 use crate::authn::{Authenticator, TokenAuthenticator, TokenConfig, TokenIssuer};
@@ -199,7 +202,13 @@ impl Server {
                     Lookup::new(Arc::clone(&view)),
                     Arc::clone(&authorizer),
                 ))
+                .validating(NodePodCertificates::new(
+                    Lookup::new(Arc::clone(&view)),
+                    Arc::clone(&authorizer),
+                ))
                 .validating(CertificateSigners::new(Arc::clone(&authorizer)))
+                .validating(PodCertificateSigners::new(Arc::clone(&authorizer)))
+                .validating(ClusterTrustBundleAttest::new(Arc::clone(&authorizer)))
                 .validating(RbacEscalation::new(Arc::clone(&authorizer))),
             hooks,
             companions,

@@ -1,7 +1,8 @@
 //! Which objects concern which node, from the view to the authorizer.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use api::certificates::v1::PodCertificateRequest;
 use api::codec::protobuf;
 use api::core::v1::{Container, PersistentVolume, Pod, PodSpec};
 use api::storage::v1::VolumeAttachment;
@@ -11,7 +12,15 @@ use crate::authz::Authorizer;
 use crate::authz::node::{Edges, Kind, NodeSink, Object as Named};
 use crate::view::{Derived, Event, Object};
 
-/// Feeds pods, volumes and attachments to the node authorizer.
+/// The version that requests for pods' certificates are stored in, of which there is no typed view.
+static STORED_REQUEST: LazyLock<TypeId> = LazyLock::new(|| {
+    let schema = api::Schema::builtin();
+    schema
+        .type_of_kind("certificates.k8s.io", "v1beta1", "PodCertificateRequest")
+        .unwrap_or(PodCertificateRequest::TYPE)
+});
+
+/// Feeds pods, their requests for certificates, volumes and attachments to the node authorizer.
 pub struct NodeFeed {
     authorizer: Arc<Authorizer>,
 }
@@ -27,7 +36,7 @@ impl Derived for NodeFeed {
     fn wants(&self, prefix: &str) -> bool {
         matches!(
             prefix,
-            "pods/" | "persistentvolumes/" | "volumeattachments/"
+            "pods/" | "persistentvolumes/" | "volumeattachments/" | "podcertificaterequests/"
         )
     }
 
@@ -55,6 +64,11 @@ impl Derived for NodeFeed {
                 Kind::PersistentVolume,
                 new.and_then(|o| decode(o, PersistentVolume::TYPE))
                     .map(|t| volume(&t)),
+            ),
+            "podcertificaterequests/" => (
+                Kind::PodCertificateRequest,
+                new.and_then(|o| decode(o, *STORED_REQUEST))
+                    .map(|t| pod_certificate_request(&t)),
             ),
             _ => (
                 Kind::VolumeAttachment,
@@ -147,6 +161,15 @@ fn containers(spec: PodSpec<'_>, add: &mut impl FnMut(Kind, &str)) {
     };
     spec.containers().iter().for_each(&mut container);
     spec.init_containers().iter().for_each(&mut container);
+}
+
+/// It concerns the node that it names, which asked for it.
+fn pod_certificate_request(tree: &Tree) -> Edges {
+    let node = tree.root().path("spec.nodeName");
+    Edges {
+        node: node.and_then(|node| Some(node.as_str()?.to_owned())),
+        ..Edges::default()
+    }
 }
 
 fn volume(tree: &Tree) -> Edges {

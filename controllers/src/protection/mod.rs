@@ -1,7 +1,8 @@
-//! Volumes and claims that are in use do not go: a finalizer holds them until nobody uses them. This module knows finalizers;
-//! what use is, each of the two controllers knows.
+//! Volumes, claims and classes of volumes' attributes that are in use do not go: a finalizer holds them until nobody uses them.
+//! This module knows finalizers; what use is, each of the controllers knows.
 
 pub mod claim;
+pub mod class;
 mod unused;
 pub mod volume;
 

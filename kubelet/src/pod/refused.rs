@@ -3,6 +3,8 @@
 use api::core::v1::{Container, Pod, Probe, Volume};
 use api::tree::Tree;
 
+use crate::volume::is_supported_key;
+
 /// The fields of the pod that are not supported, as paths with what they hold. Empty for a pod that can be run. `selinux` says
 /// whether the node has it: where it has not, labels of it bind nobody, as upstream.
 pub fn refused(tree: &Tree, selinux: bool) -> Vec<String> {
@@ -154,11 +156,13 @@ fn volume_refused(volume: Volume<'_>) -> Option<String> {
         .iter()
         .flat_map(|projected| projected.sources())
     {
-        if source.cluster_trust_bundle().is_some() {
-            return Some(format!("{at}.projected.sources.clusterTrustBundle"));
-        }
-        if source.pod_certificate().is_some() {
-            return Some(format!("{at}.projected.sources.podCertificate"));
+        if let Some(certificate) = source.pod_certificate()
+            && !is_supported_key(certificate.key_type())
+        {
+            return Some(format!(
+                "{at}.projected.sources.podCertificate.keyType: {}",
+                certificate.key_type()
+            ));
         }
     }
     None
@@ -261,6 +265,25 @@ mod tests {
             &mut strict,
         )
         .unwrap()
+    }
+
+    #[test]
+    fn certificates_for_keys_that_cannot_be_made_are_refused() {
+        let of = |key: &str| {
+            let spec = format!(
+                r#"{{"volumes": [{{"name": "v", "projected": {{"sources": [
+                    {{"clusterTrustBundle": {{"name": "b", "path": "b"}}}},
+                    {{"podCertificate": {{"signerName": "a.b/c", "keyType": "{key}", "keyPath": "k"}}}}]}}}}]}}"#
+            );
+            refused(&pod(&spec), false)
+        };
+        for key in ["ECDSAP256", "ECDSAP384", "ED25519"] {
+            assert_eq!(of(key), Vec::<String>::new());
+        }
+        for key in ["RSA3072", "RSA4096", "ECDSAP521"] {
+            let path = "spec.volumes[v].projected.sources.podCertificate.keyType";
+            assert_eq!(of(key), [format!("{path}: {key}")]);
+        }
     }
 
     #[test]

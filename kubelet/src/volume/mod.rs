@@ -7,7 +7,9 @@ mod host_path;
 mod image;
 mod ownership;
 mod payload;
+mod pod_certificates;
 mod sub_path;
+mod trust_bundles;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,8 +19,9 @@ use api::core::v1::{Pod, Volume};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-pub use payload::TokenCache;
+pub use pod_certificates::{PodCertificates, is_supported as is_supported_key};
 pub use sub_path::{SubPath, bind as bind_sub_path};
+pub use trust_bundles::TrustBundles;
 
 use crate::containerd::Containerd;
 use crate::image::ImageInfo;
@@ -41,7 +44,7 @@ pub struct Error {
 pub struct Volumes {
     /// The pod's directory.
     dir: PathBuf,
-    tokens: Mutex<TokenCache>,
+    kept: payload::Kept,
     /// The paths on the node, once made.
     made: Mutex<BTreeMap<String, PathBuf>>,
     refreshed: Mutex<Option<Refreshed>>,
@@ -60,7 +63,7 @@ impl Volumes {
     pub fn new(dir: &Path) -> Self {
         Self {
             dir: dir.to_path_buf(),
-            tokens: Mutex::default(),
+            kept: payload::Kept::default(),
             made: Mutex::default(),
             refreshed: Mutex::default(),
         }
@@ -192,7 +195,7 @@ impl Volumes {
             "projected"
         };
         let path = at(plugin);
-        let payload = payload::of(objects, pod, volume, facts, &self.tokens, max_age).await?;
+        let payload = payload::of(objects, pod, volume, facts, &self.kept, max_age).await?;
         // Secrets never reach a disk.
         let secret = matches!(plugin, "secret" | "projected");
         let made = path.clone();

@@ -11,13 +11,21 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
 use super::atomic::{File, Payload};
+use super::pod_certificates::{Certificates, Source};
 use crate::objects::{Objects, Token};
 use crate::pod_facts::{self, Facts};
 
 const DEFAULT_MODE: u32 = 0o644;
 
 /// A pod's tokens by audience, with when each was issued.
-pub type TokenCache = BTreeMap<String, (Timestamp, Token)>;
+type TokenCache = BTreeMap<String, (Timestamp, Token)>;
+
+/// What was given to a pod, and is good for a while.
+#[derive(Debug, Default)]
+pub struct Kept {
+    tokens: Mutex<TokenCache>,
+    certificates: Certificates,
+}
 
 /// All files of the volume. The error is for people.
 pub async fn of(
@@ -25,7 +33,7 @@ pub async fn of(
     pod: Pod<'_>,
     volume: Volume<'_>,
     facts: &Facts,
-    tokens: &Mutex<TokenCache>,
+    kept: &Kept,
     max_age: Duration,
 ) -> Result<Payload, String> {
     let namespace = pod.metadata().namespace();
@@ -76,7 +84,7 @@ pub async fn of(
         )?;
     } else if let Some(projected) = volume.projected() {
         let default = mode(projected.default_mode());
-        for source in projected.sources() {
+        for (index, source) in projected.sources().iter().enumerate() {
             if let Some(source) = source.config_map() {
                 let data = config_map(
                     objects,
@@ -114,16 +122,30 @@ pub async fn of(
             } else if let Some(source) = source.downward_api() {
                 downward(&mut payload, pod, source.items(), default, facts)?;
             } else if let Some(source) = source.service_account_token() {
-                let token = token(objects, pod, source, facts.now, tokens).await?;
-                let (uid, mode) = token_access(pod, default);
-                payload.insert(
-                    source.path().to_owned(),
-                    File {
-                        bytes: token.into_bytes(),
-                        mode,
-                        uid,
-                    },
-                );
+                let token = token(objects, pod, source, facts.now, &kept.tokens).await?;
+                own(&mut payload, pod, source.path(), default, token);
+            } else if let Some(source) = source.cluster_trust_bundle() {
+                let anchors = objects.trust_bundles.anchors(source).await?;
+                own(&mut payload, pod, source.path(), default, anchors);
+            } else if let Some(projection) = source.pod_certificate() {
+                let source = Source {
+                    pod,
+                    volume: volume.name(),
+                    index,
+                    projection,
+                };
+                let bundle = objects.pod_certificates.bundle(&kept.certificates, source);
+                let bundle = bundle.await?;
+                let both = format!("{}{}", bundle.key, bundle.chain);
+                for (path, text) in [
+                    (projection.credential_bundle_path(), both),
+                    (projection.key_path(), bundle.key),
+                    (projection.certificate_chain_path(), bundle.chain),
+                ] {
+                    if !path.is_empty() {
+                        own(&mut payload, pod, path, default, text);
+                    }
+                }
             }
         }
     }
@@ -314,8 +336,18 @@ async fn token(
     Ok(token.token)
 }
 
-/// A token belongs to the user that all containers run as, or to the pod's group; readable by all if neither is known.
-fn token_access(pod: Pod<'_>, default: u32) -> (Option<u32>, u32) {
+/// A file that belongs to the user that all containers run as, or to the pod's group; readable by all if neither is known.
+fn own(payload: &mut Payload, pod: Pod<'_>, path: &str, default: u32, text: String) {
+    let (uid, mode) = access(pod, default);
+    let file = File {
+        bytes: text.into_bytes(),
+        mode,
+        uid,
+    };
+    payload.insert(path.to_owned(), file);
+}
+
+fn access(pod: Pod<'_>, default: u32) -> (Option<u32>, u32) {
     let of_pod = pod.spec().security_context();
     let pod_user = of_pod.and_then(|security| security.run_as_user());
     let mut users = pod

@@ -28,6 +28,22 @@ pub fn objects() -> Vec<Value> {
         }
         job
     };
+    // A volume of one source, a trust bundle or a certificate.
+    let bundle = |source: Value| {
+        pod(
+            json!({"containers": [c(json!({}))], "volumes": [{"name": "a", "projected": {"sources": [{"clusterTrustBundle": source}]}}]}),
+        )
+    };
+    let certificate = |extra: Value| {
+        let mut source =
+            json!({"signerName": "example.com/a", "keyType": "ED25519", "keyPath": "k"});
+        for (key, value) in extra.as_object().unwrap() {
+            source[key] = value.clone();
+        }
+        pod(
+            json!({"containers": [c(json!({}))], "volumes": [{"name": "a", "projected": {"sources": [{"podCertificate": source}]}}]}),
+        )
+    };
     // Upstream's server breaks off where completions are missing beside a policy: no test can change that here.
     let succeeds =
         |rules: Value| job(json!({"completionMode": "Indexed", "successPolicy": {"rules": rules}}));
@@ -59,6 +75,44 @@ pub fn objects() -> Vec<Value> {
             json!({"podReplacementPolicy": "TerminatingOrFailed", "podFailurePolicy": {"rules": []}}),
         ),
         job(json!({"managedBy": "Example.com/{}"})),
+        bundle(json!({"path": "p"})),
+        bundle(json!({"name": "", "path": "p"})),
+        bundle(json!({"name": "a", "path": ""})),
+        bundle(json!({"name": "a", "path": "../x"})),
+        bundle(json!({"name": "A_", "path": "p"})),
+        bundle(json!({"name": "example.com:a:b", "path": "p"})),
+        bundle(json!({"name": "example.com:a:B", "path": "p"})),
+        bundle(json!({"name": ":", "path": "p"})),
+        bundle(json!({"name": "a", "labelSelector": {"matchLabels": {"a": "b"}}, "path": "p"})),
+        bundle(json!({"signerName": "", "path": "p"})),
+        bundle(json!({"signerName": "example", "path": "p"})),
+        bundle(json!({"signerName": "example/a", "path": "p"})),
+        bundle(json!({"signerName": "example.com/a/b", "path": "p"})),
+        bundle(json!({"signerName": "exa_mple.com/A.b", "path": "p"})),
+        bundle(
+            json!({"signerName": format!("{}/{}", ["a"; 130].join("."), ["b"; 200].join(".")), "path": "p"}),
+        ),
+        bundle(
+            json!({"signerName": "example.com/a", "labelSelector": {"matchLabels": {"a b": "c d"}}, "path": "p"}),
+        ),
+        certificate(json!({})),
+        certificate(json!({"signerName": ""})),
+        certificate(json!({"keyType": "RSA2048"})),
+        certificate(json!({"keyType": ""})),
+        certificate(json!({"maxExpirationSeconds": 3599})),
+        certificate(json!({"maxExpirationSeconds": 7_862_401})),
+        certificate(json!({"signerName": "kubernetes.io/a", "maxExpirationSeconds": 86_401})),
+        certificate(json!({"signerName": "a.kubernetes.io/a", "maxExpirationSeconds": 86_400})),
+        certificate(json!({"keyPath": ""})),
+        certificate(
+            json!({"keyPath": "/k", "certificateChainPath": "..c", "credentialBundlePath": "a/../b"}),
+        ),
+        certificate(json!({"certificateChainPath": "k"})),
+        certificate(json!({"userAnnotations": {"Example.com/A": "b"}})),
+        certificate(json!({"userAnnotations": {"plain": "b"}})),
+        certificate(json!({"userAnnotations": {"": "b"}})),
+        certificate(json!({"userAnnotations": {"a b/c": "d"}})),
+        certificate(json!({"userAnnotations": {"example.com/a": "b".repeat(300_000)}})),
         pod(json!({})),
         pod(json!({"containers": [{}]})),
         pod(json!({"containers": [c(json!({})), c(json!({}))], "initContainers": [c(json!({}))]})),

@@ -3,15 +3,16 @@
 //! Of the sources that speak to storage directly (iSCSI, RBD, Ceph, cloud disks …), upstream itself refuses or deprecates most;
 //! what they hold is looked at only as far as one source a volume goes.
 
-use super::super::check::{each, label_name, quoted, required, selector};
-use super::super::format;
-use super::super::{claim, meta};
+use super::super::check::{
+    each, internal, label_name, quoted, required, selector, shown, supported,
+};
+use super::super::{certificates, claim, format, meta, names};
 use super::container::pull_policy;
 use super::env;
 use crate::core::v1::{
     CSIVolumeSource, ClusterTrustBundleProjection, DownwardAPIVolumeFile, EphemeralVolumeSource,
-    HostPathVolumeSource, KeyToPath, NFSVolumeSource, ProjectedVolumeSource,
-    ServiceAccountTokenProjection, Volume,
+    HostPathVolumeSource, KeyToPath, NFSVolumeSource, PodCertificateProjection,
+    ProjectedVolumeSource, ServiceAccountTokenProjection, Volume,
 };
 use crate::field::{Error, ErrorList, Path};
 use crate::meta::v1::ObjectMeta;
@@ -26,6 +27,15 @@ const HOST_PATH_TYPES: &[&str] = &[
     "File",
     "FileOrCreate",
     "Socket",
+];
+/// The keys that a pod can have a certificate for.
+const KEY_TYPES: &[&str] = &[
+    "RSA3072",
+    "RSA4096",
+    "ECDSAP256",
+    "ECDSAP384",
+    "ECDSAP521",
+    "ED25519",
 ];
 /// The sources in the order in which upstream looks at them, with its names for them in errors (of which one is misspelt).
 const SOURCES: &[(&str, &str)] = &[
@@ -352,6 +362,7 @@ fn projected<'a>(errors: &mut ErrorList, path: &Path<'_>, volume: ProjectedVolum
         }
         if let Some(from) = source.pod_certificate() {
             count += 1;
+            pod_certificate(errors, &place.child("podCertificate"), from);
             for file in [
                 from.credential_bundle_path(),
                 from.key_path(),
@@ -418,23 +429,86 @@ fn trust_bundle(errors: &mut ErrorList, path: &Path<'_>, bundle: ClusterTrustBun
             path,
             "either name or signerName must be specified",
         )),
-        (Some(_), Some(_)) => {}
+        (Some(_), Some(_)) => errors.push(Error::invalid(
+            path,
+            internal(bundle.node()),
+            "only one of name and signerName may be used",
+        )),
         (Some(name), None) => {
+            let place = path.child("name");
             if name.is_empty() {
-                errors.push(Error::required(
-                    &path.child("name"),
-                    "must be a valid object name",
+                errors.push(Error::required(&place, "must be a valid object name"));
+            }
+            let signer = name.rsplit_once(':').map(|(signer, _)| signer);
+            let signer = signer.unwrap_or_default().replace(':', "/");
+            for message in names::trust_bundle(name, &signer) {
+                let message = format!("not a valid clustertrustbundlename: {message}");
+                errors.push(Error::invalid(&place, name, message));
+            }
+            if let Some(selector) = bundle.label_selector() {
+                errors.push(Error::invalid(
+                    &path.child("labelSelector"),
+                    shown(selector.node()),
+                    "labelSelector must be unset if name is specified",
                 ));
             }
         }
-        (None, Some(_)) => selector(
-            errors,
-            &path.child("labelSelector"),
-            bundle.label_selector(),
-        ),
+        (None, Some(signer)) => {
+            let place = path.child("signerName");
+            if signer.is_empty() {
+                errors.push(Error::required(&place, "must be a valid signer name"));
+            }
+            certificates::signer_name(errors, &place, signer);
+            let place = path.child("labelSelector");
+            selector(errors, &place, bundle.label_selector());
+        }
     }
     required(errors, &path.child("path"), bundle.path());
     local_path(errors, &path.child("path"), bundle.path());
+}
+
+/// A certificate of the pod's own: who signs it, for which key, for how long, and where it is written. The paths are checked for
+/// twins by the caller.
+fn pod_certificate(
+    errors: &mut ErrorList,
+    path: &Path<'_>,
+    certificate: PodCertificateProjection<'_>,
+) {
+    let signer = certificate.signer_name();
+    certificates::signer_name(errors, &path.child("signerName"), signer);
+    certificates::user_annotations(
+        errors,
+        &path.child("userAnnotations"),
+        certificate.user_annotations(),
+    );
+    let place = path.child("keyType");
+    supported(errors, &place, certificate.key_type(), KEY_TYPES);
+    if let Some(seconds) = certificate.max_expiration_seconds() {
+        let place = path.child("maxExpirationSeconds");
+        let (min, max) = (certificates::LIFE_MIN, certificates::life_max(signer));
+        if seconds < min {
+            let message = format!("if provided, maxExpirationSeconds must be >= {min}");
+            errors.push(Error::invalid(&place, i64::from(seconds), message));
+        }
+        if seconds > max {
+            let message = format!("if provided, maxExpirationSeconds must be <= {max}");
+            errors.push(Error::invalid(&place, i64::from(seconds), message));
+        }
+    }
+    let files = [
+        ("credentialBundlePath", certificate.credential_bundle_path()),
+        ("keyPath", certificate.key_path()),
+        ("certificateChainPath", certificate.certificate_chain_path()),
+    ];
+    for (field, file) in files {
+        local_path(errors, &path.child(field), file);
+    }
+    if files.iter().all(|(_, file)| file.is_empty()) {
+        errors.push(Error::required(
+            path,
+            "specify at least one of credentialBundlePath, keyPath, and certificateChainPath",
+        ));
+    }
 }
 
 /// Whether a path goes up anywhere.

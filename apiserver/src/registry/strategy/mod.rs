@@ -291,7 +291,11 @@ pub fn of(group: &str, resource: &str, status: bool) -> Strategy {
             rules: &certificate::Requests,
             ..base
         },
-        ("certificates.k8s.io", "clustertrustbundles" | "podcertificaterequests") => conditional,
+        ("certificates.k8s.io", "clustertrustbundles") => conditional,
+        ("certificates.k8s.io", "podcertificaterequests") => Strategy {
+            status_keeps_metadata: true,
+            ..conditional
+        },
         ("storagemigration.k8s.io", _) => Strategy {
             status_keeps_metadata: true,
             ..conditional
