@@ -208,7 +208,7 @@ async fn ends_are_told_apart_restarts_back_off_and_hooks_and_grace_are_kept() {
         json!({"restartPolicy": "OnFailure", "containers": [container(&["say", "fine"])]}),
     );
     cluster.run("last-words", json!({"restartPolicy": "Never", "containers": [{
-        "name": "c", "args": ["say", "DONE", "then", "exit", "1"], "terminationMessagePolicy": "FallbackToLogsOnError",
+        "name": "c", "args": ["mutter", "DONE", "then", "exit", "1"], "terminationMessagePolicy": "FallbackToLogsOnError",
     }]}));
     cluster.run("hungry", json!({"restartPolicy": "Never", "containers": [{"name": "c", "args": ["eat", "200"], "resources": {"limits": {"memory": "32Mi"}}}]}));
     cluster.run("brief", json!({"activeDeadlineSeconds": 1, "terminationGracePeriodSeconds": 0, "containers": [container(&["sleep", "100"])]}));

@@ -352,6 +352,63 @@ async fn pods_are_bound_or_told_why_not() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_of_lower_priority_makes_room() {
+    let cluster = Cluster::start().await;
+    let mut scheduler = cluster.ours(&["--leader-elect=false"]);
+    cluster.node("n1", "2", json!({})).await;
+    let class = json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "high"}, "value": 1000});
+    let path = "/apis/scheduling.k8s.io/v1/priorityclasses";
+    cluster.create(path, class).await;
+    cluster.pod("low", requests("1500m")).await;
+    cluster.outcome("low", |_| false).await.unwrap();
+    let mut high = requests("1500m");
+    merge(&mut high, json!({"spec": {"priorityClassName": "high"}}));
+    cluster.pod("high", high).await;
+    let message = cluster.outcome("high", |_| true).await.unwrap_err();
+    assert!(
+        message.starts_with("0/1 nodes are available: 1 Insufficient cpu."),
+        "{message}"
+    );
+    // It is told to go, with the time that it asks for, and that it has not failed; and the other waits for its room.
+    e2e::wait::until("the victim is told", Duration::from_secs(20), || {
+        let get = |path: &str| {
+            let path = format!("jsonpath={{{path}}}");
+            cluster.upstream.kubectl(&["get", "pods", "-o", &path])
+        };
+        let nominated = get(".items[?(@.metadata.name=='high')].status.nominatedNodeName")?;
+        let deleted = get(".items[?(@.metadata.name=='low')].metadata.deletionTimestamp")?;
+        let why = get(
+            ".items[?(@.metadata.name=='low')].status.conditions[?(@.type=='DisruptionTarget')].reason",
+        )?;
+        let events = cluster.upstream.kubectl(&["get", "events"])?;
+        let told = nominated == "n1"
+            && !deleted.is_empty()
+            && why == "PreemptionByScheduler"
+            && events.contains("Preempted by pod");
+        match told {
+            true => Ok(()),
+            false => Err(format!("{nominated:?} {deleted:?} {why:?}\n{events}")),
+        }
+    });
+    // Nobody else gets it.
+    cluster.pod("thief", requests("1")).await;
+    kubectl(
+        &cluster.upstream.admin,
+        &["delete", "pod", "low", "--grace-period=0", "--force"],
+    )
+    .unwrap();
+    assert_eq!(cluster.outcome("high", |_| false).await.unwrap(), "n1");
+    let refused = cluster.outcome("thief", |_| true).await;
+    assert!(refused.unwrap_err().contains("1 Insufficient cpu"));
+    let status = scheduler.terminate(Duration::from_secs(5)).unwrap();
+    assert!(
+        status.is_some_and(|s| s.success()),
+        "{}",
+        scheduler.output()
+    );
+}
+
 /// The node among `nodes` that none of these pods is on.
 async fn nodes_of(nodes: &[String], cluster: &Cluster, pods: &[&str]) -> String {
     let mut free: Vec<String> = nodes.to_vec();

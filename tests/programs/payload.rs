@@ -23,6 +23,8 @@ fn run(words: &[&str]) {
             run(&words[at + 1..]);
         }
         ["say", text] => println!("{text}"),
+        // Without an end of line.
+        ["mutter", text] => print!("{text}"),
         ["complain", text] => eprintln!("{text}"),
         ["sleep", seconds] => std::thread::sleep(Duration::from_secs_f64(seconds.parse().unwrap())),
         ["exit", code] => std::process::exit(code.parse().unwrap()),

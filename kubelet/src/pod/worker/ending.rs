@@ -14,7 +14,7 @@ use crate::context::Shared;
 use crate::logs::LogOptions;
 use crate::oci::cgroup;
 use crate::pod::hooks::{self, Hook};
-use crate::pod::record::{Attempt, Phase, label};
+use crate::pod::record::{Attempt, Ended, Phase, label};
 use crate::pod::status::is_sidecar;
 use crate::pod::{resources, sandbox, signal};
 use crate::probe::Target;
@@ -23,7 +23,7 @@ const DEFAULT_GRACE_SECONDS: i64 = 30;
 /// Whatever the preStop hook took, so much is left between SIGTERM and SIGKILL.
 const MIN_GRACE: Duration = Duration::from_secs(2);
 /// For a container's writer to write them.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+const LAST_WORDS: Duration = Duration::from_secs(2);
 const MAX_MESSAGE_BYTES: usize = 4096;
 const MAX_LOG_BYTES: u64 = 2048;
 const MAX_LOG_LINES: usize = 80;
@@ -57,39 +57,28 @@ impl Worker {
                 }
                 .into();
             }
-            let log = self
-                .shared
-                .log_dir(self.key.namespace(), self.key.name(), &self.uid, &name)
-                .join(format!("{}.log", attempt.number));
-            // Whoever reads that it has ended may ask for all that it said.
-            crate::logs::written(&log, LAST_WORDS).await;
             if ended.message.is_empty() {
-                let fall_back = find(pod, &name).is_some_and(|(container, _)| {
-                    container.termination_message_policy() == "FallbackToLogsOnError"
-                });
-                ended.message = self
-                    .termination_message(log, &attempt.termination, fall_back && ended.code != 0)
-                    .await;
+                ended.message = written_message(&attempt.termination).await;
             }
-            let labels = HashMap::from([(
-                label::EXIT.to_owned(),
-                serde_json::to_string(&ended).unwrap_or_default(),
-            )]);
-            match self
-                .shared
-                .containerd
-                .label_container(&attempt.id, labels)
-                .await
-            {
-                Err(error) if !error.is_not_found() => {
-                    tracing::warn!(pod = %self.key, container = name, %error, "cannot record a container's end");
-                }
-                _ => {}
-            }
+            self.label_end(&name, &attempt.id, ended).await;
             // Only now: until its end is recorded, the task is all that knows it.
             if let Err(error) = self.shared.containerd.delete_task(&attempt.id).await {
                 // The shim is gone with all that it knew; what it left is cleaned up by containerd.
                 tracing::warn!(pod = %self.key, container = name, %error, "cannot delete an ended task");
+            }
+            let log = self
+                .shared
+                .log_dir(self.key.namespace(), self.key.name(), &self.uid, &name)
+                .join(format!("{}.log", attempt.number));
+            // Whoever reads that it has ended may ask for all that it said; with its task the shim lets go of the output, and
+            // the log's writer ends.
+            crate::logs::written(&log, LAST_WORDS).await;
+            let fall_back = find(pod, &name).is_some_and(|(container, _)| {
+                container.termination_message_policy() == "FallbackToLogsOnError"
+            });
+            if ended.message.is_empty() && fall_back && ended.code != 0 {
+                ended.message = logged_message(log).await;
+                self.label_end(&name, &attempt.id, ended).await;
             }
             attempt.unrecorded = false;
             self.ended_at.insert(name.clone(), Instant::now());
@@ -116,29 +105,16 @@ impl Worker {
         }
     }
 
-    async fn termination_message(&self, log: PathBuf, path: &str, fall_back: bool) -> String {
-        let written = if path.is_empty() {
-            Vec::new()
-        } else {
-            tokio::fs::read(path).await.unwrap_or_default()
-        };
-        if !written.is_empty() || !fall_back {
-            let end = written.len().min(MAX_MESSAGE_BYTES);
-            return String::from_utf8_lossy(&written[..end]).into_owned();
+    /// Records how a container ended where a kubelet after this one finds it.
+    async fn label_end(&self, container: &str, id: &str, ended: &Ended) {
+        let end = serde_json::to_string(ended).unwrap_or_default();
+        let labels = HashMap::from([(label::EXIT.to_owned(), end)]);
+        match self.shared.containerd.label_container(id, labels).await {
+            Err(error) if !error.is_not_found() => {
+                tracing::warn!(pod = %self.key, container, %error, "cannot record a container's end");
+            }
+            _ => {}
         }
-        let options = LogOptions {
-            tail_lines: Some(MAX_LOG_LINES),
-            ..Default::default()
-        };
-        let mut chunks = crate::logs::stream(log, options, || false);
-        let mut text = Vec::new();
-        while let Some(Ok(chunk)) = chunks.recv().await {
-            text.extend_from_slice(&chunk);
-        }
-        let start = text
-            .len()
-            .saturating_sub(usize::try_from(MAX_LOG_BYTES).unwrap_or(0));
-        String::from_utf8_lossy(&text[start..]).into_owned()
     }
 
     /// Begins to end one attempt: preStop hook, the stop signal, and SIGKILL when its grace is over. `grace` is in seconds, the
@@ -457,4 +433,31 @@ impl Stop {
         }
         failed
     }
+}
+
+/// What a container wrote into its termination message's file; empty without one.
+async fn written_message(path: &str) -> String {
+    if path.is_empty() {
+        return String::new();
+    }
+    let written = tokio::fs::read(path).await.unwrap_or_default();
+    let end = written.len().min(MAX_MESSAGE_BYTES);
+    String::from_utf8_lossy(&written[..end]).into_owned()
+}
+
+/// The end of what a container said.
+async fn logged_message(log: PathBuf) -> String {
+    let options = LogOptions {
+        tail_lines: Some(MAX_LOG_LINES),
+        ..Default::default()
+    };
+    let mut chunks = crate::logs::stream(log, options, || false);
+    let mut text = Vec::new();
+    while let Some(Ok(chunk)) = chunks.recv().await {
+        text.extend_from_slice(&chunk);
+    }
+    let start = text
+        .len()
+        .saturating_sub(usize::try_from(MAX_LOG_BYTES).unwrap_or(0));
+    String::from_utf8_lossy(&text[start..]).into_owned()
 }
