@@ -9,6 +9,7 @@ pub mod differential;
 pub mod load;
 pub mod net;
 pub mod payload;
+pub mod pki;
 pub mod process;
 pub mod upstream;
 pub mod wait;

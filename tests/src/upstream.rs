@@ -5,13 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
-};
 use tempfile::TempDir;
 
 use crate::net::free_port;
+use crate::pki::Pki;
 use crate::process::Process;
 use crate::wait;
 
@@ -123,7 +120,10 @@ impl UpstreamApiserver {
 
     /// The same, on an etcd that runs; its own files are in `directory`.
     pub fn start_on(etcd: Etcd, directory: TempDir, extra: &[&str]) -> io::Result<Self> {
-        let pki = Pki::make(directory.path())?;
+        let pki = Pki::make(directory.path(), "test-ca")?;
+        pki.serving("apiserver", &[])?;
+        pki.client("admin", "admin", &["system:masters"])?;
+        pki.token_keys()?;
         let port = free_port()?;
         let path = |name: &str| directory.path().join(name);
         let mut command = Command::new(binary("kube-apiserver")?);
@@ -166,7 +166,7 @@ impl UpstreamApiserver {
         command.args(extra);
         let mut process = Process::start("kube-apiserver", directory.path(), command)?;
         let url = format!("https://127.0.0.1:{port}");
-        let admin = pki.kubeconfig(directory.path(), "admin", &url)?;
+        let admin = pki.kubeconfig("admin", &url)?;
         wait::until(
             "upstream's kube-apiserver is ready",
             Duration::from_secs(60),
@@ -190,9 +190,8 @@ impl UpstreamApiserver {
     /// A kubeconfig for a user with these groups.
     pub fn kubeconfig_for(&self, user: &str, groups: &[&str]) -> io::Result<PathBuf> {
         let file = user.replace(':', "-");
-        self.pki
-            .client(self.directory.path(), &file, user, groups)?;
-        self.pki.kubeconfig(self.directory.path(), &file, &self.url)
+        self.pki.client(&file, user, groups)?;
+        self.pki.kubeconfig(&file, &self.url)
     }
 
     /// Runs upstream's kubectl as the admin; an error carries what it printed.
@@ -226,84 +225,5 @@ pub fn kubectl(kubeconfig: &Path, args: &[&str]) -> Result<String, String> {
             args.join(" "),
             String::from_utf8_lossy(&output.stderr)
         ))
-    }
-}
-
-/// A certificate authority for one upstream cluster.
-struct Pki {
-    ca: Issuer<'static, KeyPair>,
-}
-
-impl Pki {
-    fn make(directory: &Path) -> io::Result<Self> {
-        let key = KeyPair::generate().map_err(io::Error::other)?;
-        let mut params = CertificateParams::new(Vec::<String>::new()).map_err(io::Error::other)?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::CrlSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "test-ca");
-        let certificate = params.self_signed(&key).map_err(io::Error::other)?;
-        std::fs::write(directory.join("ca.crt"), certificate.pem())?;
-        let pki = Self {
-            ca: Issuer::new(params, key),
-        };
-        let names = [
-            "localhost",
-            "kubernetes",
-            "kubernetes.default.svc",
-            "127.0.0.1",
-            "10.96.0.1",
-        ];
-        let mut serving =
-            CertificateParams::new(names.map(str::to_owned)).map_err(io::Error::other)?;
-        serving.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        serving
-            .distinguished_name
-            .push(DnType::CommonName, "kube-apiserver");
-        pki.sign(directory, "apiserver", serving)?;
-        pki.client(directory, "admin", "admin", &["system:masters"])?;
-        let tokens = KeyPair::generate().map_err(io::Error::other)?;
-        std::fs::write(directory.join("sa.key"), tokens.serialize_pem())?;
-        std::fs::write(directory.join("sa.pub"), tokens.public_key_pem())?;
-        Ok(pki)
-    }
-
-    fn client(&self, directory: &Path, file: &str, user: &str, groups: &[&str]) -> io::Result<()> {
-        let mut params = CertificateParams::new(Vec::<String>::new()).map_err(io::Error::other)?;
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        params.distinguished_name.push(DnType::CommonName, user);
-        for group in groups {
-            params
-                .distinguished_name
-                .push(DnType::OrganizationName, *group);
-        }
-        self.sign(directory, file, params)
-    }
-
-    fn sign(&self, directory: &Path, file: &str, params: CertificateParams) -> io::Result<()> {
-        let key = KeyPair::generate().map_err(io::Error::other)?;
-        let certificate = params.signed_by(&key, &self.ca).map_err(io::Error::other)?;
-        std::fs::write(directory.join(format!("{file}.crt")), certificate.pem())?;
-        std::fs::write(directory.join(format!("{file}.key")), key.serialize_pem())
-    }
-
-    fn kubeconfig(&self, directory: &Path, user: &str, url: &str) -> io::Result<PathBuf> {
-        let path = directory.join(format!("{user}.conf"));
-        let config = serde_json::json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "test",
-            "clusters": [{"name": "test", "cluster": {"server": url, "certificate-authority": directory.join("ca.crt")}}],
-            "users": [{"name": user, "user": {
-                "client-certificate": directory.join(format!("{user}.crt")),
-                "client-key": directory.join(format!("{user}.key")),
-            }}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": user}}],
-        });
-        std::fs::write(&path, config.to_string())?;
-        Ok(path)
     }
 }

@@ -1,48 +1,57 @@
-//! Runs upstream's conformance tests against a cluster of ours. `hack/conformance` starts it, in namespaces of its own.
+//! Runs upstream's conformance tests against a cluster of ours, or of upstream's own. `hack/conformance` starts it, in namespaces of its own.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use e2e::conformance::choice::Choice;
+use e2e::conformance::judged::Judged;
 use e2e::conformance::nodes::Nodes;
-use e2e::conformance::report::Table;
+use e2e::conformance::report::{Table, behind};
 use e2e::conformance::results::{Outcome, Results};
 use e2e::conformance::run::{Ended, Runner};
-use e2e::conformance::suite::{Suite, area};
+use e2e::conformance::suite::Suite;
+use e2e::conformance::upstream::{self as baseline, Upstream};
 use e2e::conformance::{hosts, images};
 use e2e::upstream;
+
+/// Where the last results of our cluster and of upstream's are kept.
+const OURS: &str = "docs/conformance.tsv";
+const BASELINE: &str = "docs/conformance-baseline.tsv";
+
+/// Whose cluster is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Against {
+    /// Ours.
+    Ours,
+    /// Upstream's: the baseline.
+    Upstream,
+}
 
 /// Upstream's conformance tests against a cluster of two nodes.
 #[derive(Parser)]
 struct Args {
-    /// Only tests of this area, such as sig-node; may be repeated.
-    #[arg(long)]
-    area: Vec<String>,
-    /// Only tests whose name matches this (an extended regular expression, as grep -E takes it).
-    #[arg(long, value_name = "RE")]
-    focus: Option<String>,
-    /// No tests whose name matches this.
-    #[arg(long, value_name = "RE")]
-    skip: Option<String>,
-    /// Only tests that failed last.
-    #[arg(long)]
-    failed: bool,
-    /// Whose cluster is judged: not supported yet, ours is.
-    #[arg(long, value_parser = ["upstream"])]
-    against: Option<String>,
+    #[command(flatten)]
+    choice: Choice,
+    /// Whose cluster is judged.
+    #[arg(long, value_enum, default_value = "ours")]
+    against: Against,
     /// Portions of tests at a time; those that must be alone are alone.
     #[arg(long, default_value_t = 3)]
     workers: usize,
     /// Seconds that one test may take.
     #[arg(long, default_value_t = 400)]
     limit: u64,
-    /// Where the last results are kept.
-    #[arg(long, value_name = "FILE", default_value = "docs/conformance.tsv")]
+    /// Where our cluster's last results are kept.
+    #[arg(long, value_name = "FILE", default_value = OURS)]
     results: PathBuf,
-    /// What is judged.
+    /// Where those of upstream's cluster are.
+    #[arg(long, value_name = "FILE", default_value = BASELINE)]
+    baseline: PathBuf,
+    /// Which commit of ours is judged.
     #[arg(long, default_value = "unknown")]
     commit: String,
     /// The cluster's data.
@@ -77,33 +86,41 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> io::Result<bool> {
-    if let Some(whose) = &args.against {
-        let text =
-            format!("--against {whose} is not supported yet: only our own cluster is started");
-        return Err(io::Error::other(text));
-    }
     let suite = Suite::open()?;
     if let Some(cache) = &args.make_images {
         let missing = images::make(&suite.images, cache, &args.images)?;
+        if args.against == Against::Upstream {
+            baseline::fetch_plugins(cache, &args.data)?;
+        }
         println!(
             "images of the suite that are not made: {}",
             missing.join(" ")
         );
         return Ok(true);
     }
-    let mut results = Results::open(&args.results)?;
-    let chosen = choose(args, &suite, &results)?;
+    let (own, other, judged) = match args.against {
+        Against::Ours => (&args.results, &args.baseline, args.commit.clone()),
+        Against::Upstream => (&args.baseline, &args.results, baseline::version()?),
+    };
+    let (mut results, other) = (Results::open(own)?, Results::open(other)?);
+    let chosen = args.choice.of(&suite, &results, &args.logs)?;
     if chosen.is_empty() && !args.idle {
         return Err(io::Error::other("no test is chosen"));
     }
 
     println!("==> starting two nodes");
     hosts::join()?;
-    let mut nodes = Nodes::start(&args.data, &args.cgroup)?;
+    let mut nodes: Box<dyn Judged> = match args.against {
+        Against::Ours => Box::new(Nodes::start(&args.data, &args.cgroup)?),
+        Against::Upstream => {
+            let upstream = Upstream::start(&args.data, &args.cgroup, &suite.images)?;
+            Box::new(upstream)
+        }
+    };
     println!("==> loading the images");
     nodes.load(&args.images)?;
     if args.idle {
-        println!("==> ready: {}", nodes.admin.display());
+        println!("==> ready: {}", nodes.admin().display());
         io::copy(&mut io::stdin(), &mut io::sink())?;
         return Ok(true);
     }
@@ -115,7 +132,7 @@ fn run(args: &Args) -> io::Result<bool> {
     );
     let runner = Runner {
         suite: &suite,
-        kubeconfig: &nodes.admin.clone(),
+        kubeconfig: &nodes.admin().to_owned(),
         kubectl: &upstream::binary("kubectl")?,
         logs: &args.logs,
         limit: Duration::from_secs(args.limit),
@@ -130,7 +147,7 @@ fn run(args: &Args) -> io::Result<bool> {
             failures.push_str(&explain(&ended));
             std::fs::write(args.logs.join("failures.txt"), &failures)?;
         }
-        if results.note(&ended.test, ended.outcome, &args.commit)? {
+        if results.note(&ended.test, ended.outcome, &judged)? {
             regressions.push(ended.test.clone());
         }
         outcomes.insert(ended.test, ended.outcome);
@@ -151,48 +168,15 @@ fn run(args: &Args) -> io::Result<bool> {
     for test in &regressions {
         println!("REGRESSION {test}");
     }
+    let (ours, baseline) = match args.against {
+        Against::Ours => (&results, &other),
+        Against::Upstream => (&other, &results),
+    };
+    for test in behind(&suite.tests, ours, baseline) {
+        println!("BEHIND {test}");
+    }
     println!("logs and reports: {}", args.logs.display());
     Ok(outcomes.values().all(|outcome| *outcome == Outcome::Passed))
-}
-
-/// The tests that the arguments ask for.
-fn choose(args: &Args, suite: &Suite, results: &Results) -> io::Result<Vec<String>> {
-    for wanted in &args.area {
-        if !suite.tests.iter().any(|test| area(test) == wanted) {
-            return Err(io::Error::other(format!("there is no area {wanted}")));
-        }
-    }
-    let matching = |wanted: &Option<String>| match wanted {
-        Some(wanted) => grep(wanted, &suite.tests, &args.logs).map(Some),
-        None => Ok(None),
-    };
-    let (focus, skip) = (matching(&args.focus)?, matching(&args.skip)?);
-    Ok(suite
-        .tests
-        .iter()
-        .filter(|test| args.area.is_empty() || args.area.iter().any(|wanted| area(test) == wanted))
-        .filter(|test| focus.as_ref().is_none_or(|focus| focus.contains(test)))
-        .filter(|test| skip.as_ref().is_none_or(|skip| !skip.contains(test)))
-        .filter(|test| !args.failed || results.of(test) == Some(Outcome::Failed))
-        .cloned()
-        .collect())
-}
-
-/// Those of `tests` that an extended regular expression matches.
-fn grep(expression: &str, tests: &[String], directory: &Path) -> io::Result<Vec<String>> {
-    let list = directory.join("tests.txt");
-    std::fs::write(&list, tests.join("\n"))?;
-    let output = Command::new("grep")
-        .args(["-E", "-e", expression])
-        .arg(&list)
-        .output()?;
-    // 1 says that none matches.
-    if !matches!(output.status.code(), Some(0 | 1)) {
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(io::Error::other(format!("{expression}: {said}")));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    Ok(text.lines().map(str::to_owned).collect())
 }
 
 fn tell(ended: &Ended, number: usize, all: usize) {

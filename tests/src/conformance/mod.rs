@@ -2,12 +2,16 @@
 //!
 //! The suite names its conformance tests (`suite.rs`) and its images; those are made here without any registry (`images.rs`,
 //! from Debian's packages, busybox and upstream's programs, into one OCI image layout by `oci.rs`). A cluster is started on two hosts
-//! (`hosts.rs`, `nodes.rs`), the suite is run in portions (`run.rs`), and each test's last result is kept in
-//! docs/conformance.tsv (`results.rs`, `report.rs`). Nothing here looks at a test's name, but to choose which ones to run.
+//! (`hosts.rs`): ours (`nodes.rs`) or, for comparison, upstream's own (`upstream/`); `judged.rs` is what a run needs of either.
+//! The suite is run in portions (`run.rs`), and each test's last result is kept in docs/conformance.tsv or
+//! docs/conformance-baseline.tsv (`results.rs`, `report.rs`). Nothing here looks at a test's name, but to choose which ones to
+//! run (`choice.rs`).
 
 pub mod busybox;
+pub mod choice;
 pub mod hosts;
 pub mod images;
+pub mod judged;
 pub mod nodes;
 pub mod oci;
 pub mod packages;
@@ -15,3 +19,4 @@ pub mod report;
 pub mod results;
 pub mod run;
 pub mod suite;
+pub mod upstream;

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::hosts::{CLUSTER_CIDR, HOSTS, Host};
+use super::judged::Judged;
 use super::packages::output;
 use crate::cluster::binary;
 use crate::process::Process;
@@ -16,8 +17,7 @@ const PORT: u16 = 6443;
 
 /// A running cluster. Its processes end with it; containers, mounts and networks end with the namespaces around.
 pub struct Nodes {
-    /// A kubeconfig of a member of `system:masters`.
-    pub admin: PathBuf,
+    admin: PathBuf,
     directory: PathBuf,
     cgroup: String,
     /// In the order in which they end.
@@ -114,11 +114,17 @@ impl Nodes {
         self.directory.join(host.name)
     }
 
-    /// Loads an archive of images into both nodes' containerd.
-    ///
-    /// # Errors
-    /// What `gantry image load` said.
-    pub fn load(&self, archive: &Path) -> io::Result<()> {
+    fn kubectl(&self, args: &[&str]) -> Result<String, String> {
+        upstream::kubectl(&self.admin, args)
+    }
+}
+
+impl Judged for Nodes {
+    fn admin(&self) -> &Path {
+        &self.admin
+    }
+
+    fn load(&self, archive: &Path) -> io::Result<()> {
         for host in &HOSTS {
             let mut load = Command::new(binary("gantry"));
             load.args(["image", "load", "--data-dir"]);
@@ -129,16 +135,7 @@ impl Nodes {
         Ok(())
     }
 
-    /// Runs upstream's kubectl as the admin.
-    ///
-    /// # Errors
-    /// What it said.
-    pub fn kubectl(&self, args: &[&str]) -> Result<String, String> {
-        upstream::kubectl(&self.admin, args)
-    }
-
-    /// The names of processes that have ended, which none should.
-    pub fn ended(&mut self) -> Vec<String> {
+    fn ended(&mut self) -> Vec<String> {
         self.processes
             .iter_mut()
             .filter_map(|process| (!process.is_running()).then(|| process.name().to_owned()))

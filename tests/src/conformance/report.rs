@@ -1,9 +1,10 @@
-//! The table of a run: what became of every conformance test, by area. Each line adds up.
+//! What a run says at its end: what became of every conformance test, by area, each line adding up; and what another cluster
+//! does better.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::results::Outcome;
+use super::results::{Outcome, Results};
 use super::suite::area;
 
 /// Counts of one area.
@@ -75,9 +76,60 @@ impl fmt::Display for Table {
     }
 }
 
+/// Those of `tests` that pass on the baseline and were run on our cluster without passing.
+pub fn behind<'a>(
+    tests: &'a [String],
+    ours: &Results,
+    baseline: &Results,
+) -> impl Iterator<Item = &'a String> {
+    tests.iter().filter(|test| {
+        baseline.of(test) == Some(Outcome::Passed)
+            && ours
+                .of(test)
+                .is_some_and(|outcome| outcome != Outcome::Passed)
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
     use super::*;
+
+    #[test]
+    fn behind_are_those_that_only_the_baseline_passes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (passed, failed) = (Outcome::Passed, Outcome::Failed);
+        let results = |name: &str, noted: &[(&str, Outcome)]| {
+            let mut results = Results::open(&dir.path().join(name)).unwrap();
+            for (test, outcome) in noted {
+                results.note(test, *outcome, "1").unwrap();
+            }
+            results
+        };
+        let ours = results(
+            "a",
+            &[
+                ("a", passed),
+                ("b", failed),
+                ("c", Outcome::Skipped),
+                ("d", failed),
+            ],
+        );
+        let noted = [
+            ("a", passed),
+            ("b", passed),
+            ("c", passed),
+            ("d", failed),
+            ("e", passed),
+        ];
+        let baseline = results("b", &noted);
+        let tests = ["a", "b", "c", "d", "e"].map(str::to_owned);
+        assert_eq!(
+            behind(&tests, &ours, &baseline).collect::<Vec<_>>(),
+            ["b", "c"]
+        );
+    }
 
     #[test]
     fn every_test_is_counted_once() {

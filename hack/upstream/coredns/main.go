@@ -1,0 +1,15 @@
+// CoreDNS with the plugins that a cluster's configuration names, and without those for clouds.
+package main
+
+import (
+	"github.com/coredns/coredns/coremain"
+
+	_ "github.com/coredns/coredns/plugin/cache"
+	_ "github.com/coredns/coredns/plugin/errors"
+	_ "github.com/coredns/coredns/plugin/kubernetes"
+	_ "github.com/coredns/coredns/plugin/loadbalance"
+)
+
+func main() {
+	coremain.Run()
+}
