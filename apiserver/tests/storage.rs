@@ -1,5 +1,7 @@
 //! A log that fails: what clients are told, and that reads go on.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use std::sync::Arc;

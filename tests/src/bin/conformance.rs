@@ -130,9 +130,10 @@ fn run(args: &Args) -> io::Result<bool> {
         chosen.len(),
         suite.tests.len()
     );
+    let kubeconfig = nodes.admin().to_owned();
     let runner = Runner {
         suite: &suite,
-        kubeconfig: &nodes.admin().to_owned(),
+        kubeconfig: &kubeconfig,
         kubectl: &upstream::binary("kubectl")?,
         logs: &args.logs,
         limit: Duration::from_secs(args.limit),
