@@ -122,11 +122,9 @@ async fn questions_are_judged_before_a_kubelet_is_asked() {
             400,
             "strconv.ParseInt: parsing \"x\": invalid syntax",
         ),
-        (
-            "free/proxy",
-            405,
-            "pods/proxy is not supported by this server: see docs/limitations.md",
-        ),
+        ("free/proxy/", 400, "address not allowed"),
+        ("none:80/proxy/", 404, "pods \"none\" not found"),
+        ("a:b:c:d/proxy/", 400, "invalid pod request \"a:b:c:d\""),
     ] {
         let refused = client.get(&format!("{PODS}/{path}")).await.refused();
         assert_eq!((refused.0, refused.2.as_str()), (code, message), "{path}");

@@ -160,11 +160,20 @@ pub async fn run(config: Config, client: Client, shutdown: CancellationToken) ->
         nodes,
         shutdown.clone(),
     );
+    let adopted = manager.adopted();
     let (_, _, _, _, managed) = tokio::join!(
         keep_containerd(shared.clone(), shutdown.clone()),
         keeper.run(shutdown.clone()),
         node::renew_lease(shared.clone(), uid, shutdown.clone()),
-        server.serve(shared.clone(), lookup, shutdown.clone()),
+        async {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => {}
+                () = adopted.cancelled() => {
+                    server.serve(shared.clone(), lookup, shutdown.clone()).await;
+                }
+            }
+        },
         async {
             let managed = manager.run().await;
             shutdown.cancel();

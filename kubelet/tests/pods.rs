@@ -238,7 +238,7 @@ async fn ends_are_told_apart_restarts_back_off_and_hooks_and_grace_are_kept() {
         (&json!("OOMKilled"), &json!(137))
     );
     let spoken = cluster.phase("last-words", "Failed");
-    assert_eq!(terminated(&spoken)["message"], "DONE\n");
+    assert_eq!(terminated(&spoken)["message"], "DONE");
     assert_eq!(
         cluster.phase("brief", "Failed")["status"]["reason"],
         "DeadlineExceeded"

@@ -39,6 +39,8 @@ pub struct Manager {
     running: JoinSet<(String, bool)>,
     /// What containerd had of pods whose worker has not begun.
     records: BTreeMap<String, PodRecord>,
+    /// Cancelled once the pods that are here are known to whoever looks them up.
+    adopted: CancellationToken,
     stop: CancellationToken,
 }
 
@@ -59,8 +61,15 @@ impl Manager {
             workers: BTreeMap::new(),
             running: JoinSet::new(),
             records: BTreeMap::new(),
+            adopted: CancellationToken::new(),
             stop,
         }
+    }
+
+    /// Cancelled once the pods that are here are known to whoever looks them up: who asked before would be told that there
+    /// are none.
+    pub fn adopted(&self) -> CancellationToken {
+        self.adopted.clone()
     }
 
     /// Runs until the kubelet ends; containers run on.
@@ -91,6 +100,7 @@ impl Manager {
         self.records = record::read(&containers, &tasks);
         self.compare_all();
         self.adopt_orphans(views.into_iter().map(|(uid, _)| uid).collect());
+        self.adopted.cancel();
 
         let (sender, mut events) = mpsc::channel(256);
         tokio::spawn(watch(self.shared.clone(), sender, self.stop.clone()));

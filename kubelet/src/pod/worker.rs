@@ -208,6 +208,7 @@ impl Worker {
             execs: Arc::default(),
             told: BTreeSet::new(),
         };
+        worker.tell();
         (
             Handle {
                 desired: desired_sender,

@@ -132,19 +132,21 @@ impl Projection for PodProjection {
                     observed_generation: c.observed_generation(),
                 })
             });
+        let nominated = Some(status.nominated_node_name()).filter(|name| !name.is_empty());
+        let nominated = nominated.map(share);
+        // Not within the value below: the lock would be held until that is whole, and `share` takes it, too.
+        let load = POOLS.lock().loads.share(Arc::new(load));
         PodProjection {
             view: PodView {
                 uid: metadata.uid().into(),
                 node: (!node.is_empty()).then(|| share(node)),
                 scheduler_name: share(spec.scheduler_name()),
                 spec: waiting,
-                load: POOLS.lock().loads.share(Arc::new(load)),
+                load,
                 gated: !spec.scheduling_gates().is_empty(),
                 preempts: spec.preemption_policy() != Some("Never"),
                 finished: matches!(status.phase(), "Succeeded" | "Failed"),
-                nominated: Some(status.nominated_node_name())
-                    .filter(|name| !name.is_empty())
-                    .map(share),
+                nominated,
                 created: metadata
                     .creation_timestamp()
                     .map_or(0, |time| time.timestamp().as_second()),

@@ -197,3 +197,11 @@ fn nodes_services_and_controllers_are_read() {
     let labels: Labels = [("app", "a"), ("t", "")].into_iter().collect();
     assert!(owner.0.matches(&labels) && !owner.0.matches(&[("app", "a")].into_iter().collect()));
 }
+
+#[test]
+fn the_node_on_which_room_is_kept_is_read() {
+    let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": []},
+        "status": {"nominatedNodeName": "n1"}});
+    let pod = PodProjection::project(&tree(object));
+    assert_eq!(pod.view.nominated.as_deref(), Some("n1"));
+}
