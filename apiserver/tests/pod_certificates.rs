@@ -63,23 +63,8 @@ fn issued(key: &KeyPair, begin: u64, life: u64) -> Value {
     })
 }
 
-/// Lets the user do all with requests, and `verb` for the signer.
-async fn grant(admin: &Client, user: &str, verb: &str) {
-    let rbac = "/apis/rbac.authorization.k8s.io/v1";
-    let role = json!({"metadata": {"name": user}, "rules": [
-        {"verbs": ["*"], "apiGroups": ["certificates.k8s.io"], "resources": ["podcertificaterequests", "podcertificaterequests/status"]},
-        {"verbs": [verb], "apiGroups": ["certificates.k8s.io"], "resources": ["signers"], "resourceNames": [SIGNER]},
-    ]});
-    let roles = format!("{rbac}/clusterroles");
-    admin.post(&roles, &role).await.ok();
-    let binding = json!({
-        "metadata": {"name": user},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": user},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
-    });
-    let bindings = format!("{rbac}/clusterrolebindings");
-    admin.post(&bindings, &binding).await.ok();
-}
+/// What a signer writes: a request and its status.
+const WRITTEN: [&str; 2] = ["podcertificaterequests", "podcertificaterequests/status"];
 
 #[tokio::test]
 async fn a_request_shows_its_key_and_does_not_change() {
@@ -159,8 +144,8 @@ async fn a_status_is_written_once_by_the_signer_and_fits_what_was_asked_for() {
         server: admin.server.clone(),
         identity: Identity::user(name, []),
     };
-    grant(&admin, "ann", "sign").await;
-    grant(&admin, "eve", "approve").await;
+    admin.grant("ann", &WRITTEN, "sign", SIGNER).await;
+    admin.grant("eve", &WRITTEN, "approve", SIGNER).await;
     let (key, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let made = admin.post(REQUESTS, &request(&key)).await.ok();
     let path = format!("{REQUESTS}/r/status");

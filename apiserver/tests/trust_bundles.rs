@@ -20,23 +20,6 @@ fn bundle(name: &str, signer: &str, text: &str) -> Value {
     json!({"metadata": {"name": name}, "spec": {"signerName": signer, "trustBundle": text}})
 }
 
-async fn grant(admin: &Client, user: &str, signer: &str) {
-    let rbac = "/apis/rbac.authorization.k8s.io/v1";
-    let role = json!({"metadata": {"name": user}, "rules": [
-        {"verbs": ["*"], "apiGroups": ["certificates.k8s.io"], "resources": ["clustertrustbundles"]},
-        {"verbs": ["attest"], "apiGroups": ["certificates.k8s.io"], "resources": ["signers"], "resourceNames": [signer]},
-    ]});
-    let roles = format!("{rbac}/clusterroles");
-    admin.post(&roles, &role).await.ok();
-    let binding = json!({
-        "metadata": {"name": user},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": user},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
-    });
-    let bindings = format!("{rbac}/clusterrolebindings");
-    admin.post(&bindings, &binding).await.ok();
-}
-
 #[tokio::test]
 async fn a_bundle_is_refused_unless_it_is_of_authorities_and_called_after_its_signer() {
     let admin = common::start().await;
@@ -102,8 +85,12 @@ async fn who_writes_the_bundle_of_a_signer_may_attest_for_it() {
         server: admin.server.clone(),
         identity: Identity::user(name, []),
     };
-    grant(&admin, "ann", "example.com/*").await;
-    grant(&admin, "eve", "example.org/one").await;
+    admin
+        .grant("ann", &["clustertrustbundles"], "attest", "example.com/*")
+        .await;
+    admin
+        .grant("eve", &["clustertrustbundles"], "attest", "example.org/one")
+        .await;
     let pem = authority();
     let of_signer = bundle("example.com:one:a", "example.com/one", &pem);
     let (code, _, message) = user("eve").post(BUNDLES, &of_signer).await.refused();

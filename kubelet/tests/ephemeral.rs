@@ -15,18 +15,6 @@ use serde_json::{Value, json};
 use support::IMAGE;
 use support::cluster::Cluster;
 
-fn kubectl(cluster: &Cluster, args: &[&str]) -> Command {
-    let mut command = Command::new(e2e::upstream::binary("kubectl").unwrap());
-    let cache = cluster.api.admin.with_extension("cache");
-    command
-        .arg("--kubeconfig")
-        .arg(&cluster.api.admin)
-        .arg("--cache-dir")
-        .arg(cache)
-        .args(args);
-    command
-}
-
 /// Adds a container that runs the payload with these arguments.
 fn debug(cluster: &Cluster, pod: &str, name: &str, flags: &[&str], payload: &[&str]) {
     let output = debugging(cluster, pod, name, flags, payload)
@@ -51,10 +39,7 @@ fn debugging(
         &image,
         "--image-pull-policy=IfNotPresent",
     ];
-    kubectl(
-        cluster,
-        &[&common, flags, &["--", "/payload"], payload].concat(),
-    )
+    cluster.kubectl_command(&[&common, flags, &["--", "/payload"], payload].concat())
 }
 
 fn status(pod: &Value, name: &str) -> Value {
@@ -104,7 +89,7 @@ async fn one_is_started_once_sees_its_target_and_counts_for_nothing() {
         log.starts_with("/payload\x00cat\x00").then_some(())
     });
     let exec = ["exec", "p", "-c", "own", "--", "/payload", "say", "inside"];
-    let said = kubectl(&cluster, &exec).output().unwrap();
+    let said = cluster.kubectl_command(&exec).output().unwrap();
     assert_eq!(
         String::from_utf8_lossy(&said.stdout),
         "inside\n",
@@ -214,7 +199,7 @@ async fn one_is_started_where_others_cannot_be_and_ends_with_the_pod() {
     let end = [
         "exec", "brief", "-c", "c", "--", "/payload", "write", "/end", "x",
     ];
-    kubectl(&cluster, &end).output().unwrap();
+    cluster.kubectl_command(&end).output().unwrap();
     let over = cluster.phase("brief", "Succeeded");
     let ended = status(&over, "look");
     assert_eq!(ended["containerID"], running["containerID"]);

@@ -30,13 +30,7 @@ enum Over {
 const BOTH: [Over; 2] = [Over::WebSocket, Over::Spdy];
 
 fn kubectl(cluster: &Cluster, over: Over, args: &[&str]) -> Command {
-    let mut command = Command::new(e2e::upstream::binary("kubectl").unwrap());
-    let cache = cluster.api.admin.with_extension("cache");
-    command
-        .arg("--kubeconfig")
-        .arg(&cluster.api.admin)
-        .arg("--cache-dir")
-        .arg(cache);
+    let mut command = cluster.kubectl_command(&[]);
     let websockets = matches!(over, Over::WebSocket).to_string();
     command
         .env("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", &websockets)

@@ -192,10 +192,7 @@ impl Scheduling {
         let Some(spec) = &pod.spec else { return };
         if pod.scheduler_name != self.scheduler_name || pod.load.terminating {
             // A pod on its way out is not placed any more; one that is being bound is left to the binding.
-            if self.nominated.contains_key(key) {
-                self.take_off(key);
-                self.queue.remove(key);
-            } else if !assumed {
+            if self.give_up(key) || !assumed {
                 self.queue.remove(key);
             }
         } else if known || !assumed {
@@ -273,13 +270,13 @@ impl Scheduling {
                 nominated: None,
             });
         }
-        let kept = self.give_up(&key);
+        let kept = self.set_aside(&key);
         let template = self.workloads.template(&pod.spec);
         let draw = self.draw();
         let decision = self.engine.decide(&self.snapshot, &template, draw);
         match decision.node {
             Some(node) => {
-                self.gave_up(kept.filter(|kept| *kept != node), &key);
+                self.moved(kept, Some(node), &key);
                 self.snapshot
                     .assume(key.clone(), uid.clone(), pod.load, node);
                 let name = self.snapshot.nodes().name(node).clone();
@@ -304,7 +301,7 @@ impl Scheduling {
             None => {
                 let explanation = &decision.explanation;
                 let room = self.make_room(&pod, &template, explanation, kept);
-                self.gave_up(kept.filter(|kept| room.node != Some(*kept)), &key);
+                self.moved(kept, room.node, &key);
                 let message = room.message;
                 self.queue
                     .unschedulable(&key, decision.explanation.refusing_plugins(), now);

@@ -3,11 +3,9 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use http::{HeaderValue, Request, Response, header};
-use hyper_util::rt::TokioIo;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -17,8 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// How long reaching a kubelet may take: upstream's figure.
-const DIAL: Duration = Duration::from_secs(30);
+use super::connection::{DIAL, dial, speak};
 
 /// Why a request to a kubelet failed.
 #[derive(Debug, thiserror::Error)]
@@ -180,23 +177,11 @@ impl Https {
             }
         };
         let name = ServerName::try_from(host.to_owned()).map_err(|_| HttpsError::Address)?;
-        let dial = async {
-            let stream = TcpStream::connect((host, port)).await?;
-            crate::serve::tune(&stream)?;
-            connector.connect(name, stream).await
-        };
+        let dial = async { connector.connect(name, dial((host, port)).await?).await };
         let stream = tokio::time::timeout(DIAL, dial)
             .await
             .map_err(|_| HttpsError::Timeout)?
             .map_err(HttpsError::Connect)?;
-        let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        // Ends when the answer was read, or is not wanted any more.
-        tokio::spawn(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(%error, "a connection to a kubelet broke off");
-            }
-        });
         let authority = if host.contains(':') {
             format!("[{host}]:{port}")
         } else {
@@ -204,7 +189,7 @@ impl Https {
         };
         let authority = HeaderValue::from_str(&authority).map_err(|_| HttpsError::Address)?;
         request.headers_mut().insert(header::HOST, authority);
-        Ok(sender.send_request(request).await?.map(Body::new))
+        Ok(speak(stream, request).await?)
     }
 }
 

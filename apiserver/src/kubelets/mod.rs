@@ -2,6 +2,7 @@
 //!
 //! What is asked of a kubelet (logs, commands, ports) stands in files of its own; [`Kubelets`] only knows how to reach one.
 
+pub(crate) mod connection;
 mod https;
 mod log;
 mod log_options;

@@ -1,6 +1,6 @@
 //! Where a pod or a node is reached.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use api::Tree;
 use api::core::v1::Pod;
@@ -44,10 +44,7 @@ impl Location {
     pub fn authority(&self) -> String {
         match self {
             Location::Kubelet(_) => String::new(),
-            Location::Address { host, port, .. } => match host {
-                IpAddr::V4(host) => format!("{host}:{port}"),
-                IpAddr::V6(host) => format!("[{host}]:{port}"),
-            },
+            Location::Address { host, port, .. } => SocketAddr::new(*host, *port).to_string(),
         }
     }
 }

@@ -20,7 +20,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 
 use self::links::Links;
 use self::name::Name;
-use crate::kubelets::{Kubelets, passage};
+use crate::kubelets::{Https, Kubelets, passage};
 use crate::registry::subresource::{Hook, Hooks};
 use crate::registry::{Api, Call};
 use crate::status::Status;
@@ -36,26 +36,27 @@ enum Of {
 struct Proxy {
     of: Of,
     kubelets: Kubelets,
+    anyone: Https,
 }
 
-/// Serves the proxies.
-pub fn serve(hooks: &mut Hooks, kubelets: &Kubelets) {
+/// Serves the proxies, by `anyone` what is spoken to by TLS.
+pub fn serve(hooks: &mut Hooks, kubelets: &Kubelets, anyone: &Https) {
     for (resource, of) in [
         ("pods", Of::Pods),
         ("services", Of::Services),
         ("nodes", Of::Nodes),
     ] {
-        let kubelets = kubelets.clone();
-        hooks.insert("", resource, "proxy", Arc::new(Proxy { of, kubelets }));
+        let proxy = Proxy {
+            of,
+            kubelets: kubelets.clone(),
+            anyone: anyone.clone(),
+        };
+        hooks.insert("", resource, "proxy", Arc::new(proxy));
     }
 }
 
 #[async_trait]
 impl Hook for Proxy {
-    fn takes_any_method(&self) -> bool {
-        true
-    }
-
     async fn serve(
         &self,
         api: &Api,
@@ -83,7 +84,7 @@ impl Hook for Proxy {
         }
         let links = Links::new(call, &path, &location);
         let request = request(call, &path, &links, upgrades, body)?;
-        let answer = send::send(&self.kubelets, &location, request).await?;
+        let answer = send::send(&self.kubelets, &self.anyone, &location, request).await?;
         match call.upgrade.take().filter(|_| upgrades) {
             Some(client) => passage::hand_over(call, client, answer),
             None => Ok(links.of_answer(headers::of_answer(answer))),

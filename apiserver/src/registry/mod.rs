@@ -49,7 +49,7 @@ use crate::chain::Handler;
 use crate::codec::accept::routable;
 use crate::codec::rendering::Cache;
 use crate::env::Env;
-use crate::request::{RequestContext, RequestInfo, Verb};
+use crate::request::{RequestContext, Verb};
 use crate::status::{Status, plain_text};
 use crate::view::View;
 
@@ -221,7 +221,7 @@ impl Api {
             return Err(Status::unknown_resource());
         }
         self.check_scope(&call)?;
-        if !is_proxied(info) {
+        if !info.is_proxied() {
             routable(headers, matches!(info.verb, Verb::List | Verb::Watch))?;
         }
         check_name(info.name.as_str())?;
@@ -286,7 +286,7 @@ impl Handler for Api {
     ) -> Result<Response<Body>, Status> {
         let (mut head, body) = request.into_parts();
         let upgrade = Upgrade(Mutex::new(head.extensions.remove()));
-        if head.method == Method::HEAD && !is_proxied(&cx.info) {
+        if head.method == Method::HEAD && !cx.info.is_proxied() {
             // Nothing else has such a route.
             let info = &cx.info;
             let kinds = self.kinds.load();
@@ -297,11 +297,6 @@ impl Handler for Api {
         }
         self.dispatch(&cx, &head, &upgrade, body).await
     }
-}
-
-/// Whether method and headers are for what is behind a proxy.
-fn is_proxied(info: &RequestInfo) -> bool {
-    info.subresource == "proxy"
 }
 
 /// Refuses names that would leave the place where objects of a kind are kept.

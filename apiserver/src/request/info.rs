@@ -250,6 +250,11 @@ impl RequestInfo {
         }
     }
 
+    /// Whether method and headers are for what is behind a proxy, and not for this server.
+    pub fn is_proxied(&self) -> bool {
+        self.is_resource && self.subresource == "proxy"
+    }
+
     /// Whether the request is one whose answer may go on for as long as the client wishes: it has no deadline and takes no
     /// seat.
     pub fn is_long_running(&self) -> bool {

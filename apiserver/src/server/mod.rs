@@ -170,12 +170,12 @@ impl Server {
         let mut hooks = Hooks::default();
         reviews::serve(&mut hooks, &authenticator);
         kubelets::serve(&mut hooks, &config.kubelets);
-        proxy::serve(&mut hooks, &config.kubelets);
         match Https::anonymous() {
             Ok(https) => {
-                hooks.insert_resource("", "componentstatuses", Arc::new(Components::new(https)))
+                proxy::serve(&mut hooks, &config.kubelets, &https);
+                hooks.insert_resource("", "componentstatuses", Arc::new(Components::new(https)));
             }
-            Err(error) => tracing::error!(%error, "componentstatuses are not served"),
+            Err(error) => tracing::error!(%error, "proxies and componentstatuses are not served"),
         }
         let kubelets = config.kubelets;
         hooks.insert(

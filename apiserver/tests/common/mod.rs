@@ -189,6 +189,24 @@ impl Client {
             .await
     }
 
+    /// Lets the user do all with these resources of certificates.k8s.io, and `verb` for the signer.
+    pub async fn grant(&self, user: &str, resources: &[&str], verb: &str, signer: &str) {
+        let rbac = "/apis/rbac.authorization.k8s.io/v1";
+        let group = ["certificates.k8s.io"];
+        let role = serde_json::json!({"metadata": {"name": user}, "rules": [
+            {"verbs": ["*"], "apiGroups": group, "resources": resources},
+            {"verbs": [verb], "apiGroups": group, "resources": ["signers"], "resourceNames": [signer]},
+        ]});
+        self.post(&format!("{rbac}/clusterroles"), &role).await.ok();
+        let binding = serde_json::json!({
+            "metadata": {"name": user},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": user},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+        });
+        let bindings = format!("{rbac}/clusterrolebindings");
+        self.post(&bindings, &binding).await.ok();
+    }
+
     pub async fn delete(&self, path: &str) -> Answer {
         self.call(Request::delete(path).body(Body::empty()).unwrap())
             .await

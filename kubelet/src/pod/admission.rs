@@ -10,6 +10,8 @@ use api::node_affinity::RequiredNodeAffinity;
 use api::tree::Tree;
 use api::{Quantity, quota};
 
+use super::status::{is_over, is_sidecar};
+
 /// Why a pod is rejected.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Rejection {
@@ -39,11 +41,6 @@ impl Rejection {
             ),
         }
     }
-}
-
-/// Whether a pod's object says that it has ended.
-pub(super) fn is_over(pod: Pod<'_>) -> bool {
-    matches!(pod.status().phase(), "Succeeded" | "Failed")
 }
 
 /// Judges `pod`, which is new on `node`, where `here` are.
@@ -145,8 +142,7 @@ impl Port<'_> {
 /// The ports of the host that a pod takes.
 fn ports(pod: Pod<'_>) -> impl Iterator<Item = Port<'_>> {
     let spec = pod.spec();
-    let sidecars =
-        (spec.init_containers().iter()).filter(|container| super::status::is_sidecar(*container));
+    let sidecars = (spec.init_containers().iter()).filter(|container| is_sidecar(*container));
     let all = spec.containers().iter().chain(sidecars);
     let ports = all.flat_map(|container| container.ports());
     ports.filter(|port| port.host_port() > 0).map(|port| Port {

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::admission;
 use super::lookup::Lookup;
 use super::record::{self, PodRecord};
+use super::status::is_over;
 use super::worker::{Desired, Found, Handle, Message, Worker};
 use crate::containerd::{Error, Event, Exit, TaskState};
 use crate::context::Shared;
@@ -219,7 +220,7 @@ impl Manager {
     /// Why a pod that is new here cannot run beside those that are here, as reason and message. It is told.
     fn reject(&self, object: &Object<Tree>) -> Option<(String, String)> {
         let pod = Pod::of(&object.value);
-        if pod.metadata().deletion_timestamp().is_some() || admission::is_over(pod) {
+        if pod.metadata().deletion_timestamp().is_some() || is_over(pod) {
             return None;
         }
         let node = self

@@ -105,6 +105,11 @@ pub fn compute(pod: Pod<'_>, observed: &Observed, now: Timestamp) -> Value {
     status
 }
 
+/// Whether a pod's object says that it has ended.
+pub fn is_over(pod: Pod<'_>) -> bool {
+    matches!(pod.status().phase(), "Succeeded" | "Failed")
+}
+
 /// True if no main container runs or will: what is left is to end the sidecars.
 pub fn is_decided(pod: Pod<'_>, observed: &Observed) -> bool {
     matches!(outcome(pod, observed), "Succeeded" | "Failed")

@@ -99,6 +99,18 @@ impl Cluster {
         self.kubelet.wait().unwrap();
     }
 
+    /// Upstream's kubectl as the cluster's administrator, for what is spoken with while it runs.
+    pub fn kubectl_command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(e2e::upstream::binary("kubectl").unwrap());
+        command
+            .arg("--kubeconfig")
+            .arg(&self.api.admin)
+            .arg("--cache-dir")
+            .arg(self.api.admin.with_extension("cache"))
+            .args(args);
+        command
+    }
+
     pub fn create(&self, object: &Value) {
         let file = self.machine.path().join(format!(
             "object-{}.json",

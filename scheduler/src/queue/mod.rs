@@ -258,12 +258,9 @@ impl Queue {
                 }
             }
         }
-        woken.sort();
-        for key in &woken {
-            self.leave(key);
-            self.retry(key, now, false);
-        }
-        woken.len()
+        let number = woken.len();
+        self.retry_all(woken, now);
+        number
     }
 
     /// Lets those try again, of the pods that wait for something to happen, of whom `helped` says so by who refused them.
@@ -273,7 +270,7 @@ impl Queue {
         mut helped: impl FnMut(&Waiting, &[Plugin]) -> bool,
     ) {
         let waiting = self.unschedulable_since.iter().map(|(_, key)| key);
-        let mut woken: Vec<PodKey> = waiting
+        let woken: Vec<PodKey> = waiting
             .filter(|key| match self.entries.get(*key) {
                 Some(Entry {
                     pod,
@@ -284,6 +281,11 @@ impl Queue {
             })
             .cloned()
             .collect();
+        self.retry_all(woken, now);
+    }
+
+    /// In the order of their keys: a map has none that would be the same each time.
+    fn retry_all(&mut self, mut woken: Vec<PodKey>, now: Instant) {
         woken.sort();
         for key in &woken {
             self.leave(key);

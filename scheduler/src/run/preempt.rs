@@ -6,6 +6,7 @@ use runtime::{Client, Error, Key, Resource, ResultExt};
 use serde_json::json;
 
 use crate::preemption::Victim;
+use crate::run::report::to_the_second;
 
 /// Says in the pod's status for what it goes, so that who made it does not count it as failed, and deletes it with the time
 /// that it asks for. That it is gone, or another one, is no error.
@@ -17,11 +18,10 @@ pub(super) async fn end(
     now: Timestamp,
 ) -> Result<(), Error> {
     let key = Key::new(&victim.key.namespace, &victim.key.name);
-    let second = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let condition = json!({
         "type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler",
         "message": format!("{scheduler}: preempting to accommodate a higher priority pod"),
-        "lastTransitionTime": second.to_string(),
+        "lastTransitionTime": to_the_second(now),
     });
     let status = json!({"conditions": [condition]});
     let patch = json!({"metadata": {"uid": &*victim.uid}, "status": status});

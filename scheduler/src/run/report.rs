@@ -50,8 +50,7 @@ pub(super) fn patch(
     });
     // The time stays that of the last change between True and False.
     if before.is_none_or(|before| before.status != wanted.status) {
-        let second = Timestamp::from_second(now.as_second()).unwrap_or(now);
-        condition["lastTransitionTime"] = json!(second.to_string());
+        condition["lastTransitionTime"] = to_the_second(now).into();
     }
     // With the uid, a pod of the same name that came later is not touched.
     let mut status = json!({"conditions": [condition]});
@@ -61,6 +60,12 @@ pub(super) fn patch(
     Some(Patch::Strategic(
         json!({"metadata": {"uid": &*pod.view.uid}, "status": status}),
     ))
+}
+
+/// A time as conditions have it.
+pub(super) fn to_the_second(now: Timestamp) -> String {
+    let second = Timestamp::from_second(now.as_second());
+    second.unwrap_or(now).to_string()
 }
 
 /// Sends it. That the pod is gone, or another one, is no error.

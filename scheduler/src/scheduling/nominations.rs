@@ -22,16 +22,25 @@ pub(super) struct Room {
 }
 
 impl Scheduling {
-    /// Gives up the room that is kept for a pod, for its decision or for good; where that was.
-    pub(super) fn give_up(&mut self, key: &PodKey) -> Option<NodeIx> {
+    /// Takes off the room that is kept for a pod, to decide for the pod without it; where that was.
+    pub(super) fn set_aside(&mut self, key: &PodKey) -> Option<NodeIx> {
         let at = self.nominated.remove(key)?;
         self.snapshot.remove_pod(key);
         Some(at)
     }
 
-    /// Others may have the room that was given up.
-    pub(super) fn gave_up(&mut self, kept: Option<NodeIx>, key: &PodKey) {
-        if let Some(node) = kept {
+    /// Gives up the room that is kept for a pod, if any is: others may have it.
+    pub(super) fn give_up(&mut self, key: &PodKey) -> bool {
+        let kept = self.nominated.contains_key(key);
+        if kept {
+            self.take_off(key);
+        }
+        kept
+    }
+
+    /// Of the room that was set aside for a decision, others may have what the pod did not come back to.
+    pub(super) fn moved(&mut self, kept: Option<NodeIx>, now: Option<NodeIx>, key: &PodKey) {
+        if let Some(node) = kept.filter(|kept| now != Some(*kept)) {
             let namespace = key.namespace.clone();
             self.happened(Event::Freed { node, namespace });
         }
@@ -89,9 +98,8 @@ impl Scheduling {
         };
         for victim in chosen.victims {
             // Who only has room kept for it loses that, and is decided anew when something happens.
-            match self.give_up(&victim.key) {
-                None => room.victims.push(victim),
-                kept => self.gave_up(kept, &victim.key),
+            if !self.give_up(&victim.key) {
+                room.victims.push(victim);
             }
         }
         self.keep(pod, chosen.node);
@@ -102,8 +110,7 @@ impl Scheduling {
     /// The victims could not be told to go: the pod is tried again after a while.
     pub fn not_preempted(&mut self, key: &PodKey, uid: &str, now: Instant) {
         if self.queue.waiting(key).is_some_and(|pod| &*pod.uid == uid) {
-            let kept = self.give_up(key);
-            self.gave_up(kept, key);
+            self.give_up(key);
             self.queue.failed(key, now);
         }
     }

@@ -23,11 +23,6 @@ use crate::status::Status;
 /// An endpoint below an object that is served elsewhere: logs, exec, proxies, tokens.
 #[async_trait]
 pub trait Hook: Send + Sync + 'static {
-    /// Whether it is asked whatever the method is, and answers for it.
-    fn takes_any_method(&self) -> bool {
-        false
-    }
-
     /// Answers a request; `body` is unread.
     async fn serve(&self, api: &Api, call: &Call<'_>, body: Body)
     -> Result<Response<Body>, Status>;
@@ -70,13 +65,11 @@ pub async fn serve(api: &Api, call: &Call<'_>, body: Body) -> Result<Response<Bo
     let subresource = resource
         .subresource(name)
         .ok_or_else(Status::unknown_resource)?;
-    let hook = api.hooks.get(&resource.group, &resource.name, name);
-    let any = hook.is_some_and(|hook| hook.takes_any_method());
     let verb = resource_verb(call.cx.info.verb).filter(|verb| subresource.verbs.contains(*verb));
-    if verb.is_none() && !any {
+    if verb.is_none() && !call.cx.info.is_proxied() {
         return Err(Status::method_not_allowed());
     }
-    if let Some(hook) = hook {
+    if let Some(hook) = api.hooks.get(&resource.group, &resource.name, name) {
         return Arc::clone(hook).serve(api, call, body).await;
     }
     let Some(verb) = verb else {

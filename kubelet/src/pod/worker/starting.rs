@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{RETRY, Role, State, Worker};
 use crate::pod::record::Attempt;
-use crate::pod::status::{self, is_sidecar};
+use crate::pod::status::{self, is_over, is_sidecar};
 use crate::pod::{container, hooks, refused, sandbox};
 
 /// A postStart hook may take so long.
@@ -66,7 +66,7 @@ impl Worker {
 
     /// The status says that it is over, and nothing of it is here any more.
     pub(super) fn was_over(&self, pod: Pod<'_>) -> bool {
-        self.observed.attempts.is_empty() && matches!(pod.status().phase(), "Succeeded" | "Failed")
+        self.observed.attempts.is_empty() && is_over(pod)
     }
 
     /// The pod is over: its sidecars are ended, what it needed to run goes, what it said stays.
