@@ -7,8 +7,10 @@ use std::path::Path;
 
 use api::Tree;
 use api::codec::{json, protobuf, yaml};
+use api::patch;
 use api::schema::{Schema, TypeId};
 use bytes::Bytes;
+use serde_json::Value;
 
 mod upstream;
 
@@ -208,5 +210,68 @@ fn both_sources_make_equal_trees() {
         } else {
             Err("the trees differ".to_owned())
         }
+    });
+}
+
+/// Each value of a document, at most so deep, with the way to it: `{"a": {"b": value}}`.
+fn pieces(document: &Value, depth: usize) -> Vec<(Value, Value)> {
+    let Value::Object(fields) = document else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for (name, value) in fields {
+        let around = |inner: Value| Value::Object([(name.clone(), inner)].into_iter().collect());
+        found.push((around(value.clone()), around(Value::Null)));
+        if depth > 1 {
+            let deeper = pieces(value, depth - 1).into_iter();
+            found.extend(deeper.map(|(set, removed)| (around(set), around(removed))));
+        }
+    }
+    found
+}
+
+/// By types or on plain JSON, a merge patch makes the same.
+#[test]
+fn a_merge_patch_by_types_makes_what_one_on_plain_json_makes() {
+    every_sample(|sample| {
+        let document: Value = serde_json::from_str(&sample.json).unwrap();
+        let decoded = |text: String| {
+            let mut strict = json::Strict::new();
+            json::decode(Schema::builtin(), sample.ty, text.into_bytes(), &mut strict).unwrap()
+        };
+        let check = |object: &Tree, patch: &Value| {
+            let (patch, mut strict) = (patch.to_string(), json::Strict::new());
+            let merged = patch::merge(object, patch.as_bytes(), &mut strict);
+            let plain = patch::shown_merge(object, patch.as_bytes()).map(decoded);
+            match (merged, plain) {
+                (Ok(merged), Ok(plain)) => {
+                    same_bytes(&json::to_vec(&merged), &json::to_vec(&plain))
+                        .and_then(|()| {
+                            same_bytes(&protobuf::to_vec(&merged), &protobuf::to_vec(&plain))
+                        })
+                        .map_err(|difference| format!("{patch}: {difference}"))
+                }
+                (merged, plain) => Err(format!("{patch}: {merged:?}, {plain:?}")),
+            }
+        };
+        let whole = sample.json_tree();
+        let names_its_kind =
+            |(set, _): &(Value, Value)| set.get("kind").or(set.get("apiVersion")).is_some();
+        let pieces = pieces(&document, 5);
+        for (set, removed) in pieces.iter().filter(|p| !names_its_kind(p)) {
+            check(&whole, set)?;
+            check(&whole, removed)?;
+            // Without it there, and back again.
+            let without = patch::merge(
+                &whole,
+                removed.to_string().as_bytes(),
+                &mut json::Strict::new(),
+            );
+            if let Ok(without) = without {
+                check(&without, set)?;
+                check(&without, removed)?;
+            }
+        }
+        Ok(())
     });
 }

@@ -12,6 +12,7 @@ use crate::codec::quote;
 use crate::tree::{Ref, Tree};
 
 mod merge;
+mod merge_tree;
 mod operations;
 mod strategic;
 
@@ -77,6 +78,9 @@ fn patched_by_json(object: &Tree, patch: &[u8], strict: &mut Strict) -> Result<V
 
 /// Applies an RFC 7386 merge patch.
 pub fn merge(object: &Tree, patch: &[u8], strict: &mut Strict) -> Result<Tree, PatchError> {
+    if let Some(merged) = merge_tree::apply(object, patch) {
+        return Ok(merged);
+    }
     let document = patched_by_merge(object, patch, strict)?;
     typed(object, &document, strict, || document.to_string())
 }

@@ -41,7 +41,10 @@ pub struct Deployments {
     deployments: Informer<Deployment>,
     sets: Informer<ReplicaSet>,
     pods: Informer<Pod>,
+    /// ReplicaSets that were written.
     written: Written,
+    /// Statuses; one that was decided on the picture before the last would only meet a conflict.
+    statuses: Written,
 }
 
 impl Deployments {
@@ -56,6 +59,7 @@ impl Deployments {
             sets,
             pods,
             written: Written::default(),
+            statuses: Written::default(),
         }
     }
 }
@@ -107,9 +111,13 @@ impl Controller for Deployments {
     async fn reconcile(&self, cx: &Context, key: &Key) -> Result<Next, ReconcileError> {
         let Some(deployment) = self.deployments.get(key) else {
             self.written.forget(key);
+            self.statuses.forget(key);
             return Ok(Next::Done);
         };
-        if !self.written.is_seen(&cx.client, &self.sets, key).await? {
+        let (client, statuses) = (&cx.client, &self.statuses);
+        if !self.written.is_seen(client, &self.sets, key).await?
+            || !statuses.is_seen(client, &self.deployments, key).await?
+        {
             return Ok(Next::Retry);
         }
         if deployment.value.selector.is_empty() {

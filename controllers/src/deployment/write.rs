@@ -274,11 +274,10 @@ impl Rollout<'_> {
                 version,
                 revision.map(String::as_str),
             ));
-            let resource = self.controller.deployments.resource();
-            self.cx
-                .client
-                .patch_status(resource, &self.deployment.key, &patch)
-                .await?;
+            let (resource, key) = (self.controller.deployments.resource(), &self.deployment.key);
+            let patched = self.cx.client.patch_status(resource, key, &patch).await?;
+            let version = Meta::of(&patched).resource_version;
+            self.controller.statuses.at(key, key, version);
         }
         let next = status::next_check(self.d(), &status, self.cx.clock.now());
         Ok(next.map_or(Next::Done, Next::After))

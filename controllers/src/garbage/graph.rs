@@ -83,6 +83,30 @@ impl Graph {
         })
     }
 
+    /// The owner that an object names, if it is here; the same uid under other coordinates is a forged or mistaken reference.
+    pub(super) fn owner(&self, dependent: &Key, owner: &Owner) -> Option<&Node> {
+        self.nodes.get(&owner.uid).filter(|known| {
+            known.key.name() == owner.name
+                && known.resource.kind() == owner.kind
+                && known.resource.group() == owner.group()
+                && (known.key.namespace().is_empty()
+                    || known.key.namespace() == dependent.namespace())
+        })
+    }
+
+    /// Whether something may be to do for an object as it is. Not for one whose owners are all here to stay: it is looked at
+    /// when one of them goes.
+    fn needs_look(&self, key: &Key, meta: &Meta) -> bool {
+        if meta.deleting {
+            return meta.foreground || meta.orphan;
+        }
+        let stays = |owner| {
+            self.owner(key, owner)
+                .is_some_and(|o| !o.meta.deletes_dependents())
+        };
+        !meta.owners.iter().all(stays)
+    }
+
     /// Takes a change in, and returns the uids that are worth a look.
     pub(super) fn apply(
         &mut self,
@@ -123,7 +147,7 @@ impl Graph {
             }
         }
         let changed = before.as_ref() != Some(&object.value);
-        if changed && (!object.value.owners.is_empty() || object.value.deleting) {
+        if changed && self.needs_look(&object.key, &object.value) {
             dirty.insert(uid);
         }
         dirty
@@ -246,6 +270,41 @@ mod tests {
             set(&["parent"])
         );
         assert_eq!(graph.dependents("parent").count(), 0);
+    }
+
+    #[test]
+    fn an_object_whose_owners_stay_is_not_looked_at() {
+        let (mut graph, things) = (Graph::default(), things());
+        graph.apply(&things, None, Some(&object("parent", vec![], false)));
+        let child = object("child", vec![owner("parent", false)], false);
+        assert_eq!(graph.apply(&things, None, Some(&child)), set(&[]));
+        let also = object(
+            "also",
+            vec![owner("parent", false), owner("gone", false)],
+            false,
+        );
+        assert_eq!(graph.apply(&things, None, Some(&also)), set(&["also"]));
+        let mut forged = owner("parent", false);
+        forged.name = "other".into();
+        let forged = object("forged", vec![forged], false);
+        assert_eq!(graph.apply(&things, None, Some(&forged)), set(&["forged"]));
+        graph.apply(&things, None, Some(&object("parent", vec![], true)));
+        let late = object("late", vec![owner("parent", false)], false);
+        assert_eq!(
+            graph.apply(&things, None, Some(&late)),
+            set(&["late"]),
+            "its owner waits for it"
+        );
+    }
+
+    #[test]
+    fn of_objects_that_are_being_deleted_those_are_looked_at_that_the_collector_holds() {
+        let (mut graph, things) = (Graph::default(), things());
+        let mut going = object("going", vec![owner("gone", false)], false);
+        going.value.deleting = true;
+        assert_eq!(graph.apply(&things, None, Some(&going)), set(&[]));
+        going.value.orphan = true;
+        assert_eq!(graph.apply(&things, None, Some(&going)), set(&["going"]));
     }
 
     #[test]

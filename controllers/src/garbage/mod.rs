@@ -257,23 +257,18 @@ impl GarbageCollector {
         dependent: &Node,
         owner: &Owner,
     ) -> Result<Standing, Error> {
-        let known = self.graph.lock().get(&owner.uid).cloned();
-        if let Some(known) = known {
-            // The same uid under other coordinates is a forged or mistaken reference.
-            let same = known.key.name() == owner.name
-                && known.resource.kind() == owner.kind
-                && known.resource.group() == owner.group()
-                && (known.key.namespace().is_empty()
-                    || known.key.namespace() == dependent.key.namespace());
-            if same {
+        {
+            let graph = self.graph.lock();
+            if let Some(known) = graph.owner(&dependent.key, owner) {
                 return Ok(if known.meta.deletes_dependents() {
                     Standing::Waiting
                 } else {
                     Standing::Solid
                 });
             }
-        } else if self.state.lock().absent.contains(&owner.uid) {
-            return Ok(Standing::Dangling);
+            if graph.get(&owner.uid).is_none() && self.state.lock().absent.contains(&owner.uid) {
+                return Ok(Standing::Dangling);
+            }
         }
         let discovery = self.state.lock().discovery.clone();
         let Some(resource) = discovery.by_kind(owner.group(), &owner.kind) else {

@@ -14,7 +14,7 @@ use std::{marker::PhantomData, sync::Arc};
 use api::core::v1::{self as core, PodTemplateSpec};
 use runtime::{
     Context, Controller, Error, Expectations, Informer, Informers, Key, Next, Object, Patch,
-    ReconcileError, Resource, Wiring,
+    ReconcileError, Resource, Wiring, object::Meta,
 };
 
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
         replica_set::{self, ReplicaSet},
     },
     pods::{self, BURST, PodControl},
+    written::Written,
 };
 
 pub use kind::Kind;
@@ -38,6 +39,8 @@ pub struct Replicas<K> {
     sets: Informer<ReplicaSet>,
     pods: Informer<Pod>,
     expectations: Arc<Expectations>,
+    /// Statuses; one that was decided on the picture before the last would only meet a conflict.
+    written: Written,
     /// Whether it waits until what it has asked for is seen.
     waits: bool,
     kind: PhantomData<K>,
@@ -57,6 +60,7 @@ impl<K: Kind> Replicas<K> {
             sets,
             pods,
             expectations: Arc::default(),
+            written: Written::default(),
             waits,
             kind: PhantomData,
         }
@@ -79,8 +83,12 @@ impl<K: Kind> Controller for Replicas<K> {
     async fn reconcile(&self, cx: &Context, key: &Key) -> Result<Next, ReconcileError> {
         let Some(set) = self.sets.get(key) else {
             self.expectations.forget(key);
+            self.written.forget(key);
             return Ok(Next::Done);
         };
+        if self.waits && !self.written.is_seen(&cx.client, &self.sets, key).await? {
+            return Ok(Next::Retry);
+        }
         let current = !self.waits || self.expectations.satisfied(key);
         let resource = self.sets.resource();
         let control = PodControl::new(cx, &self.pods, &self.expectations, resource, &set);
@@ -113,9 +121,12 @@ impl<K: Kind> Controller for Replicas<K> {
         );
         if status != set.value.status {
             let patch = Patch::Merge(status::patch(&status, &set.resource_version));
-            cx.client
+            let patched = cx
+                .client
                 .patch_status(self.sets.resource(), key, &patch)
                 .await?;
+            self.written
+                .at(key, key, Meta::of(&patched).resource_version);
         }
         managed?;
         if let Some(delay) = status::next_availability(&set.value, &pods, now) {
