@@ -30,6 +30,7 @@
 //! | [`codec`] | negotiation, renderings, lists and watch frames | verbs, admission, storage |
 //! | [`registry`] | one pipeline for all kinds, a file a verb | sockets, how anybody was authenticated |
 //! | [`admission`] | what may change or refuse a write | the log |
+//! | [`compaction`] | when the past is forgotten | what it is of |
 //! | [`bootstrap`] | what a cluster begins with | how it is stored |
 //! | [`server`] | puts all of it together | |
 //! | [`chain`] | the order of the above around a handler | any kind; how a request came in |
@@ -67,6 +68,7 @@ pub mod authz;
 pub mod bootstrap;
 pub mod chain;
 pub mod codec;
+pub mod compaction;
 pub mod components;
 pub mod discovery;
 pub mod env;

@@ -186,11 +186,15 @@ pub enum RunError {
 ///
 /// # Errors
 /// When leadership is lost: nothing runs any more then, and the caller may call again.
-pub async fn run(
+pub fn run(
     config: Config,
     client: Client,
     shutdown: CancellationToken,
-) -> Result<(), RunError> {
+) -> BoxFuture<'static, Result<(), RunError>> {
+    Box::pin(lead(config, client, shutdown))
+}
+
+async fn lead(config: Config, client: Client, shutdown: CancellationToken) -> Result<(), RunError> {
     config.readiness.set(true);
     let Some(leading) = config.leader_election.clone() else {
         work(config, client, shutdown).await;

@@ -17,6 +17,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use clap::Args;
+use futures::future::BoxFuture;
 use runtime::supervise::supervise;
 use runtime::{CancellationToken, Client, Random, SystemClock};
 use scheduler::Scheduler;
@@ -65,7 +66,11 @@ pub enum Error {
 ///
 /// # Errors
 /// When the API server cannot start. A component that fails later is told about in the log and tried again.
-pub async fn run(mut options: Options, shutdown: CancellationToken) -> Result<(), Error> {
+pub fn run(options: Options, shutdown: CancellationToken) -> BoxFuture<'static, Result<(), Error>> {
+    Box::pin(start(options, shutdown))
+}
+
+async fn start(mut options: Options, shutdown: CancellationToken) -> Result<(), Error> {
     if options.api.nodes.is_empty() && !options.disable_agent {
         options.api.nodes = vec![options.node.name()];
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use api::core::v1::{Node, Pod, Service};
 use api::tree::Tree;
+use futures::future::BoxFuture;
 use network::Network;
 use runtime::events::Recorder;
 use runtime::informer::Scope;
@@ -53,7 +54,15 @@ pub enum Error {
 ///
 /// # Errors
 /// When the node cannot be set up: no containerd, no OCI runtime, a port that is taken.
-pub async fn run(config: Config, client: Client, shutdown: CancellationToken) -> Result<(), Error> {
+pub fn run(
+    config: Config,
+    client: Client,
+    shutdown: CancellationToken,
+) -> BoxFuture<'static, Result<(), Error>> {
+    Box::pin(work(config, client, shutdown))
+}
+
+async fn work(config: Config, client: Client, shutdown: CancellationToken) -> Result<(), Error> {
     // The default for clients that name none (registries); whoever was first is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     for dir in [&config.root_dir, &config.run_dir, &config.pod_logs_dir] {
@@ -188,7 +197,11 @@ pub async fn run(config: Config, client: Client, shutdown: CancellationToken) ->
 ///
 /// # Errors
 /// The first thing that cannot be removed.
-pub async fn cleanup(config: &Config) -> Result<(), Error> {
+pub fn cleanup(config: &Config) -> BoxFuture<'_, Result<(), Error>> {
+    Box::pin(take_away(config))
+}
+
+async fn take_away(config: &Config) -> Result<(), Error> {
     let own = own_instance(config);
     let (dir, run) = (
         config.root_dir.join("containerd"),

@@ -34,6 +34,17 @@ impl ApiServer {
     }
 }
 
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+impl InProcess {
+    /// Not generic, so that the server is compiled here once and not wherever it is called.
+    fn answer(&self, mut request: Request<Body>) -> Answer {
+        let (server, identity) = (self.server.clone(), SharedIdentity::clone(&self.identity));
+        request.extensions_mut().insert(Caller(identity));
+        Box::pin(async move { Ok(server.answer(request).await) })
+    }
+}
+
 impl<B> tower::Service<Request<B>> for InProcess
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
@@ -41,16 +52,13 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+    type Future = Answer;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (server, identity) = (self.server.clone(), SharedIdentity::clone(&self.identity));
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Caller(identity));
-        Box::pin(async move { Ok(server.answer(request).await) })
+        self.answer(request.map(Body::new))
     }
 }

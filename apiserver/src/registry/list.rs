@@ -249,10 +249,14 @@ async fn snapshot(
         .await
         .map_err(|e| read_error(&e, call.kind.qualified(), "list"))?;
     if let Start::Exact(revision) = start {
-        return match collection.at(revision) {
-            Ok(snapshot) => Ok((snapshot, revision)),
-            Err(_) if continued.is_some() => Err(expired_continue(continued)),
-            Err(_) => {
+        let known = match revision < api.view.compacted() {
+            true => None,
+            false => collection.at(revision).ok(),
+        };
+        return match known {
+            Some(snapshot) => Ok((snapshot, revision)),
+            None if continued.is_some() => Err(expired_continue(continued)),
+            None => {
                 let message =
                     format!("The resourceVersion for the provided list is too old.: {revision}");
                 Err(Status::expired(

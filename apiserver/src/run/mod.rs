@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use store::{Etcd, Log, Redb};
 use tokio::net::TcpListener;
@@ -92,7 +93,16 @@ pub struct Running {
 ///
 /// # Errors
 /// [`StartError`]; a store that cannot be reached yet is waited for.
-pub async fn start(
+pub fn start(
+    options: &Options,
+    routes: Option<Router>,
+    env: Env,
+    shutdown: CancellationToken,
+) -> BoxFuture<'_, Result<Running, StartError>> {
+    Box::pin(listen(options, routes, env, shutdown))
+}
+
+async fn listen(
     options: &Options,
     routes: Option<Router>,
     env: Env,
@@ -124,6 +134,7 @@ pub async fn start(
         mutating: options.max_mutating_requests_inflight,
         ..flow::Limits::default()
     };
+    config_of_server.compaction = options.etcd_compaction_interval;
     config_of_server.signing_key = Some(key);
     config_of_server.routes = routes;
     config_of_server.cluster = Some(ClusterInfo {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use ipnet::IpNet;
@@ -39,6 +40,9 @@ pub struct Options {
     /// Its key, in PEM.
     #[arg(long, value_name = "FILE", requires = "etcd_certfile")]
     pub etcd_keyfile: Option<PathBuf>,
+    /// How often the store's history before the last time is forgotten; 0 never. Pages of a list can be read for that long.
+    #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = duration)]
+    pub etcd_compaction_interval: Duration,
     /// Addresses of Services; for two stacks, two ranges with a comma.
     #[arg(
         long,
@@ -123,6 +127,13 @@ impl Options {
     pub fn kubelet_kubeconfig(&self, node: &str) -> PathBuf {
         kubeconfig(&self.data_dir, &format!("kubelet-{node}"))
     }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: api::Duration = text.parse().map_err(|error| format!("{error}"))?;
+    parsed
+        .to_std()
+        .ok_or_else(|| "must not be negative".to_owned())
 }
 
 fn port_range(text: &str) -> Result<RangeInclusive<u16>, String> {

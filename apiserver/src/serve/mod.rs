@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -102,7 +103,11 @@ impl Server {
 
     /// Serves until `shutdown` ends, then drains. Streams must end themselves (`RequestContext::draining`), else they are
     /// cut at the end of the drain.
-    pub async fn run(self, shutdown: CancellationToken) {
+    pub fn run(self, shutdown: CancellationToken) -> BoxFuture<'static, ()> {
+        Box::pin(self.accept(shutdown))
+    }
+
+    async fn accept(self, shutdown: CancellationToken) {
         let shared = Arc::new(connection::Shared {
             tls: self.tls,
             service: self.service,

@@ -6,9 +6,11 @@ mod subjects;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::api::kinds::Kinds;
 use axum::Router;
+use futures::future::BoxFuture;
 use ipnet::Ipv4Net;
 use store::Log;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +26,7 @@ use crate::authz::Authorizer;
 use crate::bootstrap::{self, BootstrapError, ClusterInfo};
 use crate::chain::{ApiServer, Wiring};
 use crate::codec::rendering::Cache;
+use crate::compaction;
 use crate::components::Components;
 use crate::discovery::{Discovery, Group};
 use crate::env::Env;
@@ -50,6 +53,8 @@ pub struct Config {
     pub env: Env,
     /// How much of the past is kept for watches and lists, in bytes.
     pub history: usize,
+    /// How often the past is forgotten; zero: never.
+    pub compaction: Duration,
     /// How much of the renderings, in bytes.
     pub renderings: usize,
     /// How many requests are worked on at a time.
@@ -80,6 +85,7 @@ impl Config {
             log,
             env,
             history: 64 << 20,
+            compaction: compaction::INTERVAL,
             renderings: 32 << 20,
             limits: Limits::default(),
             signing_key: None,
@@ -139,7 +145,11 @@ impl Server {
     ///
     /// # Errors
     /// If the log cannot be loaded, or what a cluster begins with cannot be made.
-    pub async fn start(config: Config) -> Result<Server, StartError> {
+    pub fn start(config: Config) -> BoxFuture<'static, Result<Server, StartError>> {
+        Box::pin(Server::load(config))
+    }
+
+    async fn load(config: Config) -> Result<Server, StartError> {
         let authorizer = Arc::new(Authorizer::default());
         let policy = Arc::new(policy::PolicyFeed::new(Arc::clone(&authorizer)));
         let nodes = Arc::new(nodes::NodeFeed::new(Arc::clone(&authorizer)));
@@ -268,6 +278,13 @@ impl Server {
         services::ensure_ranges(&service, &api, &config.services).await?;
         services::repair(&api).await?;
         bootstrap::ensure(&service, &view, config.cluster.as_ref(), started).await?;
+        let stop = draining.clone();
+        tokio::spawn(compaction::compact(
+            config.log,
+            view,
+            config.compaction,
+            stop,
+        ));
         Ok(Server {
             api,
             service,

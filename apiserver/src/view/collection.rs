@@ -118,6 +118,11 @@ impl Collection {
         pinned.push_back(snapshot.clone());
     }
 
+    /// Lets go of the snapshots that only lists from before `revision` could use.
+    pub(super) fn unpin_before(&self, revision: Revision) {
+        self.pinned.lock().retain(|s| s.revision() >= revision);
+    }
+
     /// A watcher of what happens in `scope` after `after`.
     pub fn watch(self: &Arc<Self>, scope: Scope, after: Revision) -> Watcher {
         Watcher::new(self, &mut self.live.lock().subscriptions, scope, after)
@@ -167,7 +172,7 @@ impl Collection {
         let freed = live.history.forget_oldest();
         let floor = live.history.floor();
         drop(live);
-        self.pinned.lock().retain(|s| s.revision() >= floor);
+        self.unpin_before(floor);
         freed
     }
 

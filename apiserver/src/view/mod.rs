@@ -22,7 +22,7 @@ mod watcher;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -76,6 +76,7 @@ pub struct View {
     applied: Applied,
     history: AtomicUsize,
     history_limit: usize,
+    compacted: AtomicI64,
     stopped: AtomicBool,
 }
 
@@ -104,6 +105,7 @@ impl View {
             applied: Applied::default(),
             history: AtomicUsize::new(0),
             history_limit,
+            compacted: AtomicI64::new(0),
             stopped: AtomicBool::new(false),
         });
         follow::load(&view).await?;
@@ -123,6 +125,20 @@ impl View {
     /// The revision that readers are shown: everything up to it is applied.
     pub fn applied(&self) -> Revision {
         self.applied.get()
+    }
+
+    /// Lists at a revision before this one are refused, whether or not somebody still knew them.
+    pub fn compacted(&self) -> Revision {
+        Revision(self.compacted.load(Ordering::Relaxed))
+    }
+
+    /// The log was compacted up to `revision`: nobody is to go on with a list from before. Events stay as long as there is
+    /// room for them, for watches that begin in the past.
+    pub fn forget(&self, revision: Revision) {
+        self.compacted.fetch_max(revision.0, Ordering::Relaxed);
+        for collection in self.routes.load().collections() {
+            collection.unpin_before(revision);
+        }
     }
 
     /// The resource whose objects stand at `prefix`.

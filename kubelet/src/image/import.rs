@@ -6,6 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 
 use super::manifest::{self, Descriptor, INDEX, Index, Manifest};
 use super::{Error, Images};
@@ -21,7 +22,15 @@ impl Images {
     ///
     /// # Errors
     /// When the file is no OCI image layout, names no image, or containerd refuses.
-    pub async fn load(&self, path: &Path, name: Option<&str>) -> Result<Vec<String>, Error> {
+    pub fn load<'a>(
+        &'a self,
+        path: &'a Path,
+        name: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Vec<String>, Error>> {
+        Box::pin(self.load_archive(path, name))
+    }
+
+    async fn load_archive(&self, path: &Path, name: Option<&str>) -> Result<Vec<String>, Error> {
         let archive = Archive::open(path).await?;
         let index: Index = manifest::decode("index.json", &archive.read("index.json")?)?;
         if name.is_some() && index.manifests.len() != 1 {

@@ -168,6 +168,12 @@ fn volume_refused(volume: Volume<'_>) -> Option<String> {
     None
 }
 
+/// Whether a resource is one that somebody else counts out on the node: there is nothing to set up for it in a container, and
+/// whether the node has it is asked when the pod comes.
+fn is_extended(name: &str) -> bool {
+    name.contains('/') && !name.contains("kubernetes.io/")
+}
+
 /// The fields of one container that are not supported; `at` is its path. Those of an ephemeral container keep only itself from
 /// being started: its pod runs already.
 pub fn container_refused(at: &str, container: Container<'_>, selinux: bool) -> Vec<String> {
@@ -195,7 +201,7 @@ pub fn container_refused(at: &str, container: Container<'_>, selinux: bool) -> V
     for (name, _) in container.resources().limits() {
         refuse(
             &format!("resources.limits[{name}]"),
-            !["cpu", "memory", "ephemeral-storage"].contains(&name),
+            !["cpu", "memory", "ephemeral-storage"].contains(&name) && !is_extended(name),
         );
     }
     for variable in container.env() {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use runtime::election::{Election, Ended};
 use runtime::{CancellationToken, Client, Key, Random, SharedClock};
@@ -124,7 +125,15 @@ impl Scheduler {
     }
 
     /// Places pods until `shutdown`.
-    pub async fn run(&self, client: Client, shutdown: CancellationToken) -> Result<(), Error> {
+    pub fn run(
+        &self,
+        client: Client,
+        shutdown: CancellationToken,
+    ) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(self.place(client, shutdown))
+    }
+
+    async fn place(&self, client: Client, shutdown: CancellationToken) -> Result<(), Error> {
         let client = client.with_field_manager("kube-scheduler");
         let Some(election) = &self.config.leader_election else {
             work::work(&self.config, &self.shared, client, shutdown).await;

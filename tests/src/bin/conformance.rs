@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -45,6 +46,9 @@ struct Args {
     /// Seconds that one test may take.
     #[arg(long, default_value_t = 400)]
     limit: u64,
+    /// How often a test that failed is run again, one at a time; the last time counts.
+    #[arg(long, default_value_t = 0)]
+    retries: usize,
     /// Where our cluster's last results are kept.
     #[arg(long, value_name = "FILE", default_value = OURS)]
     results: PathBuf,
@@ -131,32 +135,46 @@ fn run(args: &Args) -> io::Result<bool> {
         suite.tests.len()
     );
     let kubeconfig = nodes.admin().to_owned();
-    let runner = Runner {
+    let mut runner = Runner {
         suite: &suite,
         kubeconfig: &kubeconfig,
         kubectl: &upstream::binary("kubectl")?,
         logs: &args.logs,
         limit: Duration::from_secs(args.limit),
         workers: args.workers,
+        begun: AtomicUsize::new(0),
     };
-    let mut outcomes = BTreeMap::new();
+    let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
     let mut regressions = Vec::new();
     let mut failures = String::new();
-    runner.run(&chosen, |ended| {
-        tell(&ended, outcomes.len() + 1, chosen.len());
-        if ended.outcome != Outcome::Passed {
-            failures.push_str(&explain(&ended));
-            std::fs::write(args.logs.join("failures.txt"), &failures)?;
+    let mut left = chosen;
+    for attempt in 0..=args.retries {
+        if attempt > 0 && !left.is_empty() {
+            println!("==> once more, one at a time: {} tests", left.len());
+            runner.workers = 1;
         }
-        if results.note(&ended.test, ended.outcome, &judged)? {
-            regressions.push(ended.test.clone());
-        }
-        outcomes.insert(ended.test, ended.outcome);
-        match nodes.ended().as_slice() {
-            [] => Ok(()),
-            fallen => Err(io::Error::other(format!("{} ended", fallen.join(", ")))),
-        }
-    })?;
+        let all = left.len();
+        let mut number = 0;
+        runner.run(&left, |ended| {
+            number += 1;
+            tell(&ended, number, all);
+            if ended.outcome != Outcome::Passed {
+                failures.push_str(&explain(&ended));
+                std::fs::write(args.logs.join("failures.txt"), &failures)?;
+            }
+            if results.note(&ended.test, ended.outcome, &judged)? {
+                regressions.push(ended.test.clone());
+            }
+            outcomes.insert(ended.test, ended.outcome);
+            match nodes.ended().as_slice() {
+                [] => Ok(()),
+                fallen => Err(io::Error::other(format!("{} ended", fallen.join(", ")))),
+            }
+        })?;
+        let passed = |test: &String| outcomes.get(test) == Some(&Outcome::Passed);
+        left.retain(|test| !passed(test));
+        regressions.retain(|test| !passed(test));
+    }
 
     println!(
         "\nThis run:\n\n{}",

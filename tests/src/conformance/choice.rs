@@ -1,7 +1,7 @@
 //! Which tests a run is asked for.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Args;
@@ -21,6 +21,9 @@ pub struct Choice {
     /// No tests whose name matches this.
     #[arg(long, value_name = "RE")]
     skip: Option<String>,
+    /// Only the tests that this file names, one in a line; lines that begin with # are comments.
+    #[arg(long, value_name = "FILE")]
+    listed: Option<PathBuf>,
     /// Only tests that failed last.
     #[arg(long)]
     failed: bool,
@@ -30,7 +33,7 @@ impl Choice {
     /// Those of the suite's tests. `results` tell which failed; `directory` takes a list of all.
     ///
     /// # Errors
-    /// When there is no such area, or an expression is none.
+    /// When there is no such area or listed test, or an expression is none.
     pub fn of(
         &self,
         suite: &Suite,
@@ -47,6 +50,8 @@ impl Choice {
             None => Ok(None),
         };
         let (focus, skip) = (matching(&self.focus)?, matching(&self.skip)?);
+        let listed = self.listed.as_deref().map(|file| listed(file, suite));
+        let listed = listed.transpose()?;
         let in_area = |test: &&String| {
             self.area.is_empty() || self.area.iter().any(|wanted| area(test) == wanted)
         };
@@ -56,10 +61,28 @@ impl Choice {
             .filter(in_area)
             .filter(|test| focus.as_ref().is_none_or(|focus| focus.contains(test)))
             .filter(|test| skip.as_ref().is_none_or(|skip| !skip.contains(test)))
+            .filter(|test| listed.as_ref().is_none_or(|listed| listed.contains(test)))
             .filter(|test| !self.failed || results.of(test) == Some(Outcome::Failed))
             .cloned()
             .collect())
     }
+}
+
+/// The tests that a file names; each must be one of the suite's.
+fn listed(file: &Path, suite: &Suite) -> io::Result<Vec<String>> {
+    let text = std::fs::read_to_string(file)?;
+    let names = text
+        .lines()
+        .filter(|l| !l.is_empty() && !l.starts_with('#'));
+    names
+        .map(|name| match suite.tests.iter().any(|test| test == name) {
+            true => Ok(name.to_owned()),
+            false => Err(io::Error::other(format!(
+                "{}: the suite has no test {name}",
+                file.display()
+            ))),
+        })
+        .collect()
 }
 
 /// Those of `tests` that an extended regular expression matches.

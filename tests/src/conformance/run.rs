@@ -37,6 +37,8 @@ pub struct Runner<'a> {
     pub limit: Duration,
     /// Portions at a time.
     pub workers: usize,
+    /// Portions that have begun: their logs are numbered.
+    pub begun: AtomicUsize,
 }
 
 /// One test's end.
@@ -66,15 +68,14 @@ impl Runner<'_> {
     ) -> io::Result<()> {
         let (alone, beside): (Vec<String>, Vec<String>) =
             tests.iter().cloned().partition(|test| is_serial(test));
-        let portions = AtomicUsize::new(0);
         for (tests, workers) in [(beside, self.workers), (alone, 1)] {
             let queue: Mutex<Vec<Vec<String>>> =
                 Mutex::new(tests.chunks(PORTION).rev().map(<[_]>::to_vec).collect());
             std::thread::scope(|scope| {
                 let (sender, receiver) = mpsc::channel();
                 for _ in 0..workers {
-                    let (sender, queue, portions) = (sender.clone(), &queue, &portions);
-                    scope.spawn(move || self.work(queue, portions, &sender));
+                    let (sender, queue) = (sender.clone(), &queue);
+                    scope.spawn(move || self.work(queue, &sender));
                 }
                 drop(sender);
                 let outcome = follow(&receiver, &mut ended);
@@ -87,17 +88,12 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn work(
-        &self,
-        queue: &Mutex<Vec<Vec<String>>>,
-        portions: &AtomicUsize,
-        sender: &Sender<io::Result<Ended>>,
-    ) {
+    fn work(&self, queue: &Mutex<Vec<Vec<String>>>, sender: &Sender<io::Result<Ended>>) {
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let Some(mut portion) = next else { return };
             while !portion.is_empty() {
-                let number = portions.fetch_add(1, Ordering::Relaxed);
+                let number = self.begun.fetch_add(1, Ordering::Relaxed);
                 let told = match self.portion(number, &portion) {
                     Ok(told) => told,
                     Err(error) => {
