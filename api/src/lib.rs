@@ -18,6 +18,7 @@ pub mod names;
 pub mod node_affinity;
 pub mod patch;
 pub mod pem;
+pub mod qos;
 pub mod quantity;
 pub mod quota;
 pub mod schema;

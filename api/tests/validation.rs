@@ -74,6 +74,131 @@ fn of_a_pod_the_image_may_change_and_the_command_may_not() {
     ));
 }
 
+/// A pod that runs, with a container that asks for one core and an init container.
+fn running(container: &str, rest: &str) -> api::Tree {
+    let text = format!(
+        r#"{{"metadata":{{"name":"p","namespace":"n"}},"spec":{{"restartPolicy":"Always","dnsPolicy":"ClusterFirst","terminationGracePeriodSeconds":30,
+        "containers":[{{"name":"c","image":"i","imagePullPolicy":"Always","terminationMessagePolicy":"File",{container}}}]{rest}}},
+        "status":{{"qosClass":"Burstable"}}}}"#
+    );
+    decode(Pod::TYPE, &text)
+}
+
+#[test]
+fn a_resize_changes_cpu_and_memory_and_nothing_else() {
+    let asks = |cpu: &str| {
+        format!(
+            r#""resources":{{"requests":{{"cpu":"{cpu}","example.com/x":"1"}},"limits":{{"example.com/x":"1"}}}}"#
+        )
+    };
+    let old = running(&asks("1"), "");
+    let errors = |container: &str, rest: &str| {
+        texts(&validation::update(
+            pods(),
+            "resize",
+            &running(container, rest),
+            &old,
+        ))
+    };
+    assert!(errors(&asks("2"), "").is_empty());
+    assert_eq!(
+        errors(r#""resources":{"requests":{"cpu":"1"}}"#, ""),
+        [
+            "spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed",
+            "spec.containers[0].resources.limits: Forbidden: resource limits cannot be removed",
+            "spec: Forbidden: only cpu and memory resources are mutable",
+        ]
+    );
+    let policy = format!(
+        r#"{},"resizePolicy":[{{"resourceName":"cpu","restartPolicy":"RestartContainer"}}]"#,
+        asks("1")
+    );
+    assert_eq!(
+        errors(&policy, ""),
+        ["spec: Forbidden: only cpu and memory resources are mutable"]
+    );
+    let all = r#""resources":{"requests":{"cpu":"1","memory":"1Gi","example.com/x":"1"},"limits":{"cpu":"1","memory":"1Gi","example.com/x":"1"}}"#;
+    assert_eq!(
+        errors(all, ""),
+        [
+            "spec: Invalid value: \"Burstable\": Pod QOS Class may not change as a result of resizing"
+        ]
+    );
+    assert_eq!(
+        errors(
+            &asks("1"),
+            r#","initContainers":[{"name":"d","image":"i","imagePullPolicy":"Always","terminationMessagePolicy":"File"}]"#
+        ),
+        ["spec.initContainers: Forbidden: initContainers may not be added or removed on resize"]
+    );
+}
+
+#[test]
+fn what_can_never_be_resized_is_told_alone() {
+    let resources = r#""resources":{"requests":{"cpu":"1"}}"#;
+    let mut old = running(resources, "");
+    let new = running(r#""resources":{}"#, "");
+    PodMut::of(&mut old)
+        .metadata_mut()
+        .annotations_mut()
+        .insert("kubernetes.io/config.mirror", "x");
+    let errors = texts(&validation::update(pods(), "resize", &new, &old));
+    assert_eq!(errors, ["[]: Forbidden: static pods cannot be resized"]);
+    let os = r#","os":{"name":"windows"}"#;
+    let (old, new) = (running(resources, os), running(resources, os));
+    let errors = texts(&validation::update(pods(), "resize", &new, &old));
+    assert_eq!(errors, ["[]: Forbidden: windows pods cannot be resized"]);
+}
+
+#[test]
+fn an_init_container_is_resized_unless_it_would_be_started_anew() {
+    let resources = r#""resources":{"requests":{"cpu":"1"}}"#;
+    let init = |cpu: &str, more: &str| {
+        let text = format!(
+            r#","initContainers":[{{"name":"d","image":"i","imagePullPolicy":"Always","terminationMessagePolicy":"File",
+            "resources":{{"requests":{{"cpu":"{cpu}"}}}}{more}}}]"#
+        );
+        running(resources, &text)
+    };
+    let errors = |more: &str| {
+        texts(&validation::update(
+            pods(),
+            "resize",
+            &init("2", more),
+            &init("1", more),
+        ))
+    };
+    assert!(errors("").is_empty());
+    let restarts = r#","resizePolicy":[{"resourceName":"cpu","restartPolicy":"RestartContainer"}]"#;
+    assert!(errors(&format!(r#","restartPolicy":"Always"{restarts}"#)).is_empty());
+    assert!(errors(restarts).contains(
+        &"spec.initContainers[0]: Forbidden: non-sidecar init containers with a resize policy of RestartContainer cannot be resized".to_owned()
+    ));
+}
+
+#[test]
+fn a_node_that_tells_no_resources_cannot_resize() {
+    let resources = |cpu: &str| format!(r#""resources":{{"requests":{{"cpu":"{cpu}"}}}}"#);
+    let with = |cpu: &str| {
+        let mut tree = running(&resources(cpu), "");
+        let mut pod = PodMut::of(&mut tree);
+        let mut status = pod.status_mut();
+        status.container_statuses_mut(0).set_name("c");
+        status.container_statuses_mut(0).state_mut().running_mut();
+        tree
+    };
+    let errors = texts(&validation::update(
+        pods(),
+        "resize",
+        &with("2"),
+        &with("1"),
+    ));
+    assert_eq!(
+        errors,
+        ["spec: Forbidden: Pod running on node without support for resize"]
+    );
+}
+
 #[test]
 fn a_status_is_written_by_rules_of_its_own() {
     let old = decode(Pod::TYPE, POD);

@@ -28,6 +28,7 @@ fn sequences_by_hand_are_answered_as_upstream_answers() {
         "access",
         "conformance",
         "protobuf-by-hand",
+        "resize",
         "--wanted",
         SEQUENCES,
     ]);

@@ -21,7 +21,7 @@ pub use self::amounts::{
     at_least_zero_difference, exceeding, is_same, masked, negative, read, total,
 };
 pub use self::claim::attributes_classes;
-pub use self::pod::{is_charged, is_terminating, requests as pod_requests};
+pub use self::pod::{is_charged, is_terminating, requests as pod_requests, spec_requests};
 pub use self::scope::Selector;
 
 const COUNT: &str = "count/";

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{one, read, total};
 use crate::aggregate::{self, Amounts};
 use crate::core::v1::{
-    Container, ContainerStatus, Pod, PodAffinityTerm, ResourceRequirements, WeightedPodAffinityTerm,
+    Container, ContainerStatus, Pod, PodAffinityTerm, PodSpec, ResourceRequirements,
+    WeightedPodAffinityTerm,
 };
 use crate::defaults::is_of_pods as is_of_pod;
 use crate::names;
@@ -234,6 +235,19 @@ pub fn requests(pod: Pod<'_>) -> Amounts {
     let (actuated, allocated): (Seen<'_>, Seen<'_>) = (actuated_requests, allocated);
     let mut requests = effective(pod, of, &[actuated, allocated]);
     aggregate::add(&mut requests, pod.spec().overhead());
+    requests
+}
+
+/// What a pod is to ask for once a resize of it is done, whatever it has now.
+pub fn spec_requests(spec: PodSpec<'_>) -> Amounts {
+    let mut requests = aggregate::of_containers(spec, ResourceRequirements::requests);
+    let own = spec.resources().filter(|own| has_own(*own));
+    let own = own.into_iter().flat_map(|own| own.requests());
+    requests.extend(
+        own.filter(|(name, _)| is_of_pod(name))
+            .map(|(name, amount)| (name.to_owned(), amount)),
+    );
+    aggregate::add(&mut requests, spec.overhead());
     requests
 }
 

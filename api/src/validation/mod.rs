@@ -91,6 +91,7 @@ const RULES: &[Rules] = &[
             ("ephemeralcontainers", |errors, new, old| {
                 pod::ephemeral_containers(errors, Pod::of(new), Pod::of(old));
             }),
+            ("resize", pod::resize),
         ],
     },
     rules!(PodTemplate, pod_template, |errors, new, _| pod_template(

@@ -12,6 +12,7 @@ mod node_restriction;
 mod node_taint;
 mod node_token;
 mod pod_certificate;
+mod pod_resize;
 mod priority;
 mod resource_quota;
 mod runtime_class;
@@ -34,6 +35,7 @@ pub use node_restriction::NodeRestriction;
 pub use node_taint::TaintNodesByCondition;
 pub use node_token::NodeTokens;
 pub use pod_certificate::{NodePodCertificates, PodCertificateSigners};
+pub use pod_resize::PodResizeValidator;
 pub use priority::Priority;
 pub use resource_quota::{Charge, ResourceQuota};
 pub use runtime_class::RuntimeClass;
@@ -179,7 +181,8 @@ impl Chain {
             .validating(LimitRanger::new(lookup.clone()))
             .validating(NodeRestriction::new(lookup.clone()))
             .validating(Priority::new(lookup.clone()))
-            .validating(RuntimeClass::new(lookup))
+            .validating(RuntimeClass::new(lookup.clone()))
+            .validating(PodResizeValidator::new(lookup))
             .charging(ResourceQuota::default())
     }
 

@@ -23,6 +23,8 @@ pub struct Writer<'a> {
 pub struct Unwritable {
     main: FieldSet,
     status: FieldSet,
+    /// Of endpoints that put back what they do not write, and let it be owned all the same, as upstream's do.
+    none: FieldSet,
 }
 
 impl Unwritable {
@@ -49,14 +51,18 @@ impl Unwritable {
             _ if status_keeps_metadata => status.extend(&FieldSet::of_paths(&[&["metadata"]])),
             _ => {}
         }
-        Unwritable { main, status }
+        Unwritable {
+            main,
+            status,
+            none: FieldSet::default(),
+        }
     }
 
     fn by(&self, subresource: &str) -> &FieldSet {
-        if subresource == "status" {
-            &self.status
-        } else {
-            &self.main
+        match subresource {
+            "status" => &self.status,
+            "ephemeralcontainers" | "resize" => &self.none,
+            _ => &self.main,
         }
     }
 }

@@ -86,6 +86,8 @@ pub enum Prepare {
     Finalize,
     /// A pod's ephemeral containers.
     EphemeralContainers,
+    /// What a pod's containers may use.
+    Resize,
     /// Whether a certificate is to be signed.
     Approval,
     /// A pod's node.
@@ -99,6 +101,7 @@ impl Prepare {
             "status" => Prepare::Status,
             "finalize" => Prepare::Finalize,
             "ephemeralcontainers" => Prepare::EphemeralContainers,
+            "resize" => Prepare::Resize,
             "approval" => Prepare::Approval,
             _ => Prepare::Main,
         }
@@ -360,6 +363,10 @@ fn before_update(
         Prepare::Approval => super::strategy::prepare_approval(new, old, now),
         Prepare::EphemeralContainers => {
             super::strategy::prepare_ephemeral_containers(new, old);
+            kind.strategy.count_generation(new, old);
+        }
+        Prepare::Resize => {
+            super::strategy::prepare_resize(new, old);
             kind.strategy.count_generation(new, old);
         }
     }

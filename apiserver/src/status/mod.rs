@@ -125,6 +125,13 @@ impl Status {
         }))
     }
 
+    /// The same, with one more cause.
+    pub fn with_cause(mut self, cause: Cause) -> Status {
+        let details = self.0.details.get_or_insert_default();
+        details.causes.push(cause);
+        self
+    }
+
     /// The same, with a token by which a list may go on (`metadata.continue`).
     pub fn with_continue(mut self, token: String) -> Status {
         self.0.continue_token = token;

@@ -1,6 +1,7 @@
 use containerd_client::services::v1::{
     CloseIoRequest, CreateTaskRequest, DeleteProcessRequest, DeleteTaskRequest, ExecProcessRequest,
-    GetRequest, KillRequest, ListTasksRequest, ResizePtyRequest, StartRequest, WaitRequest,
+    GetRequest, KillRequest, ListTasksRequest, ResizePtyRequest, StartRequest, UpdateTaskRequest,
+    WaitRequest,
 };
 use containerd_client::types::v1::{Process, Status};
 use prost_types::{Any, Timestamp};
@@ -9,6 +10,8 @@ use super::error::{gone, optional};
 use super::{Containerd, Error, Mount};
 
 const PROCESS_TYPE: &str = "types.containerd.io/opencontainers/runtime-spec/1/Process";
+
+const RESOURCES_TYPE: &str = "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources";
 
 /// A container's process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -266,6 +269,25 @@ impl Containerd {
         resized
             .map(|_| ())
             .map_err(Error::call("resize a terminal"))
+    }
+
+    /// Lets a container that runs use other `resources` (the OCI runtime spec's). What they do not name stays as it is.
+    ///
+    /// # Errors
+    /// When it does not run, or the kernel refuses.
+    pub async fn update_task(&self, id: &str, resources: &serde_json::Value) -> Result<(), Error> {
+        let request = UpdateTaskRequest {
+            container_id: id.to_owned(),
+            resources: Some(Any {
+                type_url: RESOURCES_TYPE.to_owned(),
+                value: resources.to_string().into_bytes(),
+            }),
+            ..Default::default()
+        };
+        let updated = self.tasks_service().update(request).await;
+        updated
+            .map(|_| ())
+            .map_err(Error::call("change what a container may use"))
     }
 
     /// Ends the input of a container's process, or of the executed one named `exec`. Fine if it has ended.

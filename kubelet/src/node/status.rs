@@ -59,8 +59,9 @@ pub fn compute(
         "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
         "nodeInfo": node_info(&measured.containerd),
         "images": images,
-        // Upstream's name for a kubelet that speaks WebSockets itself: API servers need not translate for it.
-        "declaredFeatures": ["ExtendWebSocketsToKubelet"],
+        // Upstream's names for a kubelet that speaks WebSockets itself, so that API servers need not translate for it, and for
+        // one that resizes every init container.
+        "declaredFeatures": ["ExtendWebSocketsToKubelet", "InPlacePodVerticalScalingInitContainers"],
     })
 }
 

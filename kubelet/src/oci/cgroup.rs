@@ -19,7 +19,19 @@ pub struct PodLimits {
     pub memory_limit: Option<i64>,
 }
 
-/// Makes the pod's cgroup and sets its limits. Blocks.
+impl PodLimits {
+    /// Of each the one that allows more.
+    pub fn widest(self, other: PodLimits) -> PodLimits {
+        let widest = |a: Option<i64>, b: Option<i64>| Some(a?.max(b?));
+        PodLimits {
+            cpu_shares: self.cpu_shares.max(other.cpu_shares),
+            cpu_quota: widest(self.cpu_quota, other.cpu_quota),
+            memory_limit: widest(self.memory_limit, other.memory_limit),
+        }
+    }
+}
+
+/// Makes the pod's cgroup, if it is not there, and sets its limits. Blocks.
 ///
 /// # Errors
 /// When the kernel refuses; a controller that the host lacks is passed over.
@@ -90,6 +102,16 @@ pub fn remove_if_empty(mode: CgroupMode, path: &str) -> std::io::Result<()> {
         let _ = fs::remove_dir(below(&root, path));
     }
     Ok(())
+}
+
+/// How many bytes of memory the cgroup at `path` and those below it use; `None` where the kernel does not tell. Blocks.
+pub fn memory_usage(mode: CgroupMode, path: &str) -> Option<i64> {
+    let file = if mode == CgroupMode::V2 {
+        below(Path::new(MOUNT), path).join("memory.current")
+    } else {
+        below(&Path::new(MOUNT).join("memory"), path).join("memory.usage_in_bytes")
+    };
+    fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
 /// How often the kernel killed for want of memory in the cgroup at `path`. Blocks.

@@ -11,5 +11,7 @@ mod user;
 
 pub use host::{CgroupMode, Host};
 pub use rootfs::{ImageFiles, read_image_files};
-pub use spec::{Mount, Namespaces, ProcessConfig, Resources, SpecConfig, process, spec};
+pub use spec::{
+    Mount, Namespaces, ProcessConfig, Resources, SpecConfig, linux_resources, process, spec,
+};
 pub use user::{User, UserError, UserRequest, resolve};

@@ -120,20 +120,9 @@ pub fn process(config: &ProcessConfig, oom_score_adj: Option<i32>) -> Result<Val
     Ok(process)
 }
 
-/// The OCI runtime spec of a container on this host.
-///
-/// # Errors
-/// When a capability's name is unknown.
-pub fn spec(config: &SpecConfig, host: &Host) -> Result<Value, String> {
-    let privileged = config.process.privileged;
-    let resources = &config.resources;
-    let oom_score_adj = resources.oom_score_adj.max(host.min_oom_score_adj);
-
-    let mut limits = json!({
-        // The runtimes add the devices that every container has (null, zero, random, tty …).
-        "devices": [{"allow": privileged, "access": "rwm"}],
-        "cpu": {"shares": resources.cpu_shares},
-    });
+/// What a container may use, in the OCI runtime spec's terms: of one that is made or one that runs.
+pub fn linux_resources(resources: &Resources, host: &Host) -> Value {
+    let mut limits = json!({"cpu": {"shares": resources.cpu_shares}});
     if let Some(quota) = resources.cpu_quota {
         limits["cpu"]["quota"] = quota.into();
         limits["cpu"]["period"] = 100_000.into();
@@ -145,6 +134,19 @@ pub fn spec(config: &SpecConfig, host: &Host) -> Result<Value, String> {
             limits["memory"]["swap"] = limit.into();
         }
     }
+    limits
+}
+
+/// The OCI runtime spec of a container on this host.
+///
+/// # Errors
+/// When a capability's name is unknown.
+pub fn spec(config: &SpecConfig, host: &Host) -> Result<Value, String> {
+    let privileged = config.process.privileged;
+    let oom_score_adj = (config.resources.oom_score_adj).max(host.min_oom_score_adj);
+    let mut limits = linux_resources(&config.resources, host);
+    // The runtimes add the devices that every container has (null, zero, random, tty …).
+    limits["devices"] = json!([{"allow": privileged, "access": "rwm"}]);
 
     let mut linux = json!({
         "cgroupsPath": config.cgroup_path,

@@ -43,13 +43,23 @@ impl Rejection {
     }
 }
 
+/// A pod that is on the node already.
+pub(super) struct Here {
+    /// The pod.
+    pub pod: Arc<Tree>,
+    /// What it was granted; `None`: what it asks for.
+    pub granted: Option<Amounts>,
+}
+
 /// Judges `pod`, which is new on `node`, where `here` are.
 ///
 /// # Errors
 /// The first reason that it cannot run, in upstream's order.
-pub(super) fn judge(pod: Pod<'_>, node: Node<'_>, here: &[Arc<Tree>]) -> Result<(), Rejection> {
-    let here: Vec<Pod<'_>> = here.iter().map(|tree| Pod::of(tree)).collect();
-    let here: Vec<Pod<'_>> = here.into_iter().filter(|pod| !is_over(*pod)).collect();
+pub(super) fn judge(pod: Pod<'_>, node: Node<'_>, here: &[Here]) -> Result<(), Rejection> {
+    let here: Vec<&Here> = here
+        .iter()
+        .filter(|here| !is_over(Pod::of(&here.pod)))
+        .collect();
     let os = "kubernetes.io/os";
     if (pod.metadata().labels().get(os)).is_some_and(|wanted| wanted != "linux") {
         return Err(Rejection {
@@ -57,14 +67,28 @@ pub(super) fn judge(pod: Pod<'_>, node: Node<'_>, here: &[Arc<Tree>]) -> Result<
             message: format!("Failed to admit pod as the `{os}` label doesn't match node label"),
         });
     }
-    resources(pod, node, &here)?;
+    let granted: Vec<Amounts> = here
+        .iter()
+        .map(|here| match &here.granted {
+            Some(granted) => granted.clone(),
+            None => quota::pod_requests(Pod::of(&here.pod)),
+        })
+        .collect();
+    resources(
+        &quota::pod_requests(pod),
+        node,
+        &granted.iter().collect::<Vec<_>>(),
+    )?;
     let labels = node.metadata().labels();
     let required = RequiredNodeAffinity::read(pod.spec());
     if !required.matches(node.metadata().name(), |key| labels.get(key)) {
         let why = "node(s) didn't match Pod's node affinity/selector";
         return Err(Rejection::of_predicate("NodeAffinity", why));
     }
-    let taken: HashSet<Port<'_>> = here.iter().flat_map(|pod| ports(*pod)).collect();
+    let taken: HashSet<Port<'_>> = here
+        .iter()
+        .flat_map(|here| ports(Pod::of(&here.pod)))
+        .collect();
     if ports(pod).any(|port| port.is_taken(&taken)) {
         let why = "node(s) didn't have free ports for the requested pod ports";
         return Err(Rejection::of_predicate("NodePorts", why));
@@ -82,7 +106,15 @@ pub(super) fn judge(pod: Pod<'_>, node: Node<'_>, here: &[Arc<Tree>]) -> Result<
     }
 }
 
-fn resources(pod: Pod<'_>, node: Node<'_>, here: &[Pod<'_>]) -> Result<(), Rejection> {
+/// Whether the node has so much beside what the pods that are `here` have.
+///
+/// # Errors
+/// What it has not enough of.
+pub(super) fn resources(
+    asked: &Amounts,
+    node: Node<'_>,
+    here: &[&Amounts],
+) -> Result<(), Rejection> {
     let allocatable = node.status().allocatable();
     if allocatable.is_empty() {
         // This node has not told yet what it has.
@@ -96,13 +128,10 @@ fn resources(pod: Pod<'_>, node: Node<'_>, here: &[Pod<'_>]) -> Result<(), Rejec
     if pods >= most {
         return Err(Rejection::out_of("pods", 1, pods, most));
     }
-    let asked = quota::pod_requests(pod);
     let mut used = Amounts::new();
-    for pod in here {
-        for (name, amount) in quota::pod_requests(*pod) {
-            let sum = used.entry(name).or_default();
-            *sum = sum.checked_add(amount).unwrap_or(*sum);
-        }
+    for (name, amount) in here.iter().copied().flatten() {
+        let sum = used.entry(name.clone()).or_default();
+        *sum = sum.checked_add(*amount).unwrap_or(*sum);
     }
     // What no node tells of is not a node's to give: whoever does looks after it.
     let others = asked.keys().map(String::as_str);
@@ -191,7 +220,11 @@ mod tests {
             &mut Strict::new(),
         );
         let (node, pod) = (node.unwrap(), pod(spec));
-        let here: Vec<Arc<Tree>> = here.iter().map(|spec| self::pod(spec.clone())).collect();
+        let here = here.iter().map(|spec| Here {
+            pod: self::pod(spec.clone()),
+            granted: None,
+        });
+        let here: Vec<Here> = here.collect();
         match judge(Pod::of(&pod), Node::of(&node), &here) {
             Ok(()) => String::new(),
             Err(rejection) => format!("{}: {}", rejection.reason, rejection.message),
@@ -272,7 +305,10 @@ mod tests {
         let node = decode(Schema::builtin(), Node::TYPE, node, &mut Strict::new()).unwrap();
         let new =
             pod(json!({"containers": [{"name": "c", "resources": {"requests": {"cpu": "2"}}}]}));
-        let here = [Arc::new(ended.unwrap())];
+        let here = [Here {
+            pod: Arc::new(ended.unwrap()),
+            granted: None,
+        }];
         assert_eq!(judge(Pod::of(&new), Node::of(&node), &here), Ok(()));
     }
 }

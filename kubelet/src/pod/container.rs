@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use api::core::v1::{Container, Pod};
 
+use super::allocation::ContainerResources;
 use super::mounts::mounts;
 use super::record::{Attempt, Ended, Phase, label};
 use super::sandbox::Sandbox;
@@ -80,6 +81,7 @@ pub async fn start(
     let termination = termination
         .map(|path| path.display().to_string())
         .unwrap_or_default();
+    let allowed = ContainerResources::of(container).compute();
     let labels = BTreeMap::from(
         [
             (label::POD_UID, metadata.uid()),
@@ -90,6 +92,7 @@ pub async fn start(
             (label::IMAGE_ID, &image.id),
             (label::CGROUP, &cgroup),
             (label::TERMINATION, &termination),
+            (label::RESOURCES, &allowed.to_json().to_string()),
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned())),
     );
@@ -102,6 +105,8 @@ pub async fn start(
         phase: Phase::Created,
         cgroup,
         termination,
+        resources: Some(allowed),
+        resized: false,
         unrecorded: false,
     };
     let containerd = &shared.containerd;

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::admission;
+use super::allocations::Allocations;
 use super::lookup::Lookup;
 use super::record::{self, PodRecord};
 use super::status::is_over;
@@ -33,6 +34,7 @@ const ORPHAN_GRACE_SECONDS: i64 = 1;
 pub struct Manager {
     shared: Arc<Shared>,
     lookup: Lookup,
+    allocations: Arc<Allocations>,
     pods: Informer<Tree>,
     /// This node alone.
     nodes: Informer<Tree>,
@@ -54,7 +56,9 @@ impl Manager {
         nodes: Informer<Tree>,
         stop: CancellationToken,
     ) -> Self {
+        let node = Key::cluster(&shared.config.node_name);
         Self {
+            allocations: Arc::new(Allocations::new(nodes.clone(), node)),
             shared,
             lookup,
             pods,
@@ -121,6 +125,7 @@ impl Manager {
                 Some(ended) = self.running.join_next() => {
                     if let Ok((uid, _)) = ended {
                         self.workers.remove(&uid);
+                        self.allocations.remove(&uid);
                         // A pod that is still wanted (its worker panicked, say) gets another one.
                         self.compare_all();
                     }
@@ -226,13 +231,16 @@ impl Manager {
         let node = self
             .nodes
             .get(&Key::cluster(&self.shared.config.node_name))?;
-        let here: Vec<Arc<Tree>> = self
+        let here: Vec<admission::Here> = self
             .workers
-            .values()
-            .filter(|handle| !handle.rejected)
-            .map(|handle| handle.desired.borrow().clone())
-            .filter(|desired| !desired.gone)
-            .map(|desired| desired.pod)
+            .iter()
+            .filter(|(_, handle)| !handle.rejected)
+            .map(|(uid, handle)| (uid, handle.desired.borrow().clone()))
+            .filter(|(_, desired)| !desired.gone)
+            .map(|(uid, desired)| admission::Here {
+                pod: desired.pod,
+                granted: self.allocations.of(uid),
+            })
             .collect();
         let rejection = admission::judge(pod, Node::of(&node.value), &here).err()?;
         let resource = Resource::of(Pod::TYPE);
@@ -299,6 +307,7 @@ impl Manager {
         let (handle, task) = Worker::spawn(
             self.shared.clone(),
             self.lookup.clone(),
+            self.allocations.clone(),
             pod,
             found,
             self.stop.clone(),

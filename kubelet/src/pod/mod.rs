@@ -2,6 +2,8 @@
 //! `worker` for its states. What only computes (environment, resources, status, what is refused) is beside it, and pure.
 
 mod admission;
+mod allocation;
+mod allocations;
 pub mod back_off;
 mod container;
 mod env;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::allocation::ContainerResources;
 use crate::containerd::{Container, Task, TaskState};
 
 /// Labels by which containers are found again; the first four are upstream's names.
@@ -29,6 +30,10 @@ pub mod label {
     pub const CGROUP: &str = "gantry.cgroup";
     /// Where its termination message is on the node.
     pub const TERMINATION: &str = "gantry.termination-message";
+    /// What it may use of CPU and memory, as JSON.
+    pub const RESOURCES: &str = "gantry.resources";
+    /// It is ended only to be started with other resources.
+    pub const RESIZED: &str = "gantry.resized";
 }
 
 /// How an attempt ended.
@@ -45,9 +50,10 @@ pub struct Ended {
 }
 
 /// What an attempt does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
     /// Made, not started.
+    #[default]
     Created,
     /// Running since its `started`.
     Running,
@@ -56,7 +62,7 @@ pub enum Phase {
 }
 
 /// One start of a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attempt {
     /// Its name in containerd.
     pub id: String,
@@ -74,6 +80,10 @@ pub struct Attempt {
     pub cgroup: String,
     /// Where its termination message is on the node.
     pub termination: String,
+    /// What it may use of CPU and memory; `None` if a kubelet of an earlier release started it: what its pod asked for then.
+    pub resources: Option<ContainerResources>,
+    /// It is ended only to be started with other resources, whatever its pod's `restartPolicy`.
+    pub resized: bool,
     /// Not read from a label: its end was seen and has to be recorded yet.
     pub unrecorded: bool,
 }
@@ -82,6 +92,11 @@ impl Attempt {
     /// Whether its process exists.
     pub fn is_running(&self) -> bool {
         self.phase == Phase::Running
+    }
+
+    /// Whether it ended, or is about to, only to be started with other resources.
+    pub fn is_replaced(&self) -> bool {
+        self.resized && self.ended().is_some()
     }
 
     /// How it ended, if it did.
@@ -135,6 +150,10 @@ pub fn read(containers: &[Container], tasks: &[Task]) -> BTreeMap<String, PodRec
                 phase,
                 cgroup: get(label::CGROUP),
                 termination: get(label::TERMINATION),
+                resources: serde_json::from_str(&get(label::RESOURCES))
+                    .ok()
+                    .and_then(|value| ContainerResources::from_json(&value)),
+                resized: container.labels.contains_key(label::RESIZED),
                 unrecorded,
             });
     }

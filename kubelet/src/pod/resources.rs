@@ -1,7 +1,8 @@
 //! From requests and limits to the kernel's terms.
 
 use api::Quantity;
-use api::core::v1::{Container, Pod};
+use api::aggregate;
+use api::core::v1::{Container, Pod, ResourceRequirements};
 
 use crate::oci::Resources;
 use crate::oci::cgroup::PodLimits;
@@ -87,42 +88,69 @@ pub fn cgroup(root: &str, pod: Pod<'_>) -> String {
 
 /// Limits of all containers together: set only where each of them has one.
 pub fn pod(pod: Pod<'_>) -> PodLimits {
-    let containers = || pod.spec().containers().iter();
-    let sum = |resource: &str, value: fn(Quantity) -> i64| -> Option<i64> {
-        containers()
-            .map(|container| container.resources().limits().get(resource).map(value))
-            .sum()
+    let spec = pod.spec();
+    let requests = aggregate::of_containers(spec, ResourceRequirements::requests);
+    let limits = aggregate::of_containers(spec, ResourceRequirements::limits);
+    let all = || spec.containers().iter().chain(spec.init_containers());
+    let limit = |resource: &str, value: fn(Quantity) -> i64| -> Option<i64> {
+        let each = all().all(|c| {
+            let own = c.resources().limits().get(resource);
+            own.is_some_and(|limit| !limit.is_zero())
+        });
+        let limit = limits.get(resource).filter(|_| each)?;
+        Some(value(*limit) + spec.overhead().get(resource).map_or(0, value))
     };
-    // Init containers run alone, before the others.
-    let init = |resource: &str, value: fn(Quantity) -> i64| -> i64 {
-        let limits = pod.spec().init_containers().iter();
-        limits
-            .filter_map(|container| container.resources().limits().get(resource).map(value))
-            .max()
-            .unwrap_or(0)
-    };
-    let every_init = |resource: &str| {
-        pod.spec()
-            .init_containers()
-            .iter()
-            .all(|c| c.resources().limits().contains_key(resource))
-    };
-    let overhead = pod.spec().overhead();
+    let asked = requests.get("cpu").map_or(0, |cpu| cpu.milli_value());
+    let overhead = spec.overhead().get("cpu").map_or(0, Quantity::milli_value);
     PodLimits {
-        cpu_shares: shares(containers().map(cpu_request).sum()),
-        cpu_quota: sum("cpu", Quantity::milli_value)
-            .filter(|_| every_init("cpu"))
-            .map(|millis| {
-                quota(
-                    millis.max(init("cpu", Quantity::milli_value))
-                        + overhead.get("cpu").map_or(0, Quantity::milli_value),
-                )
-            }),
-        memory_limit: sum("memory", Quantity::value)
-            .filter(|_| every_init("memory"))
-            .map(|bytes| {
-                bytes.max(init("memory", Quantity::value))
-                    + overhead.get("memory").map_or(0, Quantity::value)
-            }),
+        cpu_shares: shares(asked + overhead),
+        cpu_quota: limit("cpu", Quantity::milli_value).map(quota),
+        memory_limit: limit("memory", Quantity::value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::codec::json::{Strict, decode};
+    use api::schema::Schema;
+    use api::tree::Tree;
+    use serde_json::{Value, json};
+
+    fn tree(spec: Value) -> Tree {
+        let text = json!({ "spec": spec }).to_string();
+        decode(Schema::builtin(), Pod::TYPE, text, &mut Strict::new()).unwrap()
+    }
+
+    fn container(name: &str, cpu: &str, memory: Option<&str>) -> Value {
+        let mut limits = json!({"cpu": cpu});
+        if let Some(memory) = memory {
+            limits["memory"] = json!(memory);
+        }
+        json!({"name": name, "resources": {"requests": {"cpu": cpu}, "limits": limits}})
+    }
+
+    #[test]
+    fn a_pods_limits_hold_its_containers_and_sidecars_together() {
+        let mut sidecar = container("s", "500m", Some("1Mi"));
+        sidecar["restartPolicy"] = json!("Always");
+        let init = [sidecar, container("i", "100m", Some("4Mi"))];
+        let limits = |memory| {
+            let containers = [
+                container("a", "1", Some("2Mi")),
+                container("b", "1", memory),
+            ];
+            pod(Pod::of(&tree(
+                json!({"containers": containers, "initContainers": init}),
+            )))
+        };
+        let most = limits(Some("3Mi"));
+        assert_eq!(
+            (most.cpu_shares, most.cpu_quota, most.memory_limit),
+            (2560, Some(250_000), Some(6 << 20))
+        );
+        // One that is not limited leaves them all without.
+        let most = limits(None);
+        assert_eq!((most.cpu_quota, most.memory_limit), (Some(250_000), None));
     }
 }

@@ -11,7 +11,8 @@ use nix::sched::{CloneFlags, unshare};
 
 use super::resources;
 use crate::context::Shared;
-use crate::oci::{Namespaces, cgroup};
+use crate::oci::Namespaces;
+use crate::oci::cgroup::{self, PodLimits};
 
 /// A pod's sandbox, as its containers need it.
 #[derive(Clone, Debug, Default)]
@@ -24,11 +25,11 @@ pub struct Sandbox {
     pub hostname: String,
 }
 
-/// Makes whatever of the sandbox is missing.
+/// Makes whatever of the sandbox is missing; all containers together may use `limits`.
 ///
 /// # Errors
 /// The reason, for the event.
-pub async fn ensure(shared: &Shared, pod: Pod<'_>) -> Result<Sandbox, String> {
+pub async fn ensure(shared: &Shared, pod: Pod<'_>, limits: PodLimits) -> Result<Sandbox, String> {
     let (metadata, spec) = (pod.metadata(), pod.spec());
     let uid = metadata.uid();
     let hostname = hostname(shared, pod);
@@ -51,7 +52,6 @@ pub async fn ensure(shared: &Shared, pod: Pod<'_>) -> Result<Sandbox, String> {
     let dir = shared.pod_dir(uid);
     let hosts = hosts(pod, address, &hostname);
     let resolv = resolv_conf(shared, pod);
-    let limits = resources::pod(pod);
     let path = resources::cgroup(&shared.config.cgroup_root, pod);
     let (mode, name) = (shared.host.cgroups, hostname.clone());
     let (ipc_pin, uts_pin) = (ipc.clone(), uts.clone());

@@ -1,5 +1,7 @@
 //! A pod's status as upstream writes it, computed from its spec and what was observed. Pure.
 
+mod resize;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -7,8 +9,11 @@ use api::core::v1::{Container, Pod};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::allocation::ContainerResources;
 use super::record::{Attempt, Phase};
 use super::role::{Role, common};
+
+pub use self::resize::{InProgress, Pending, Resize};
 
 /// What is known of a pod on this node.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +40,8 @@ pub struct Observed {
     pub rejected: bool,
     /// No container will be started any more.
     pub ending: bool,
+    /// How it stands with a resize.
+    pub resize: Resize,
 }
 
 /// Whether an init container stays beside the others.
@@ -162,6 +169,8 @@ fn outcome(pod: Pod<'_>, observed: &Observed) -> &'static str {
             .map(|attempt| &attempt.phase)
         {
             Some(Phase::Running) => running += 1,
+            // It ended only to be started again at once.
+            Some(Phase::Ended(_)) if is_replaced(container, observed) => running += 1,
             Some(Phase::Ended(ended)) => {
                 stopped += 1;
                 if ended.code == 0 {
@@ -197,6 +206,11 @@ fn outcome(pod: Pod<'_>, observed: &Observed) -> &'static str {
         (0, 0, 1..) => "Running",
         _ => "Pending",
     }
+}
+
+fn is_replaced(container: Container<'_>, observed: &Observed) -> bool {
+    let latest = observed.latest(container.name());
+    latest.is_some_and(Attempt::is_replaced) && !observed.ending && observed.failed.is_none()
 }
 
 fn any_running(observed: &Observed) -> bool {
@@ -282,9 +296,19 @@ fn container_status(
         "imageID": latest.map_or("", |attempt| &attempt.image_id),
         "containerID": latest.map_or(String::new(), |attempt| format!("containerd://{}", attempt.id)),
     });
-    // Nobody asks an ephemeral container how it does.
+    // Nobody asks an ephemeral container how it does, and none is resized.
     if role != Role::Ephemeral {
         status["started"] = json!(started);
+        let allocated = ContainerResources::of(container);
+        if !allocated.requests.is_empty() {
+            status["allocatedResources"] = allocated.to_json()["requests"].take();
+        }
+        let in_force = running.and_then(|attempt| attempt.resources.as_ref());
+        let resources = match in_force {
+            Some(in_force) => allocated.with_compute_of(in_force),
+            None => allocated,
+        };
+        status["resources"] = resources.to_json();
     }
     status
 }
@@ -401,7 +425,9 @@ fn conditions(pod: Pod<'_>, observed: &Observed, phase: &str, now: Timestamp) ->
     let conditions = all
         .into_iter()
         .map(|(kind, ok, reason)| condition(pod, kind, ok, reason, now));
-    conditions.collect()
+    conditions
+        .chain(observed.resize.conditions(pod, now))
+        .collect()
 }
 
 /// The time of the last transition stays while the status does.

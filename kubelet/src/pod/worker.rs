@@ -7,6 +7,7 @@ mod image_volumes;
 mod images;
 mod probing;
 mod publish;
+mod resizing;
 mod starting;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 use self::image_volumes::Resolved;
 use self::images::Pull;
 use self::publish::Publisher;
+use super::allocation::Allocation;
+use super::allocations::Allocations;
 use super::back_off::BackOff;
 use super::lookup::{Known, Lookup, PodLookup};
 use super::record::{Attempt, Ended, Phase, PodRecord};
@@ -34,6 +37,7 @@ use super::status::Observed;
 use crate::containerd::Exit;
 use crate::context::Shared;
 use crate::image::ImageInfo;
+use crate::oci::cgroup::PodLimits;
 use crate::probe::{Report, Target};
 use crate::volume::Volumes;
 
@@ -120,6 +124,13 @@ pub struct Found {
 pub(super) struct Worker {
     shared: Arc<Shared>,
     lookup: Lookup,
+    allocations: Arc<Allocations>,
+    /// Others' allocations have changed.
+    room: watch::Receiver<()>,
+    /// What it is allowed.
+    allocation: Allocation,
+    /// What its cgroup is limited to.
+    limits: PodLimits,
     key: Key,
     uid: String,
     resource: Resource,
@@ -151,6 +162,7 @@ impl Worker {
     pub fn spawn(
         shared: Arc<Shared>,
         lookup: Lookup,
+        allocations: Arc<Allocations>,
         pod: Arc<Tree>,
         found: Found,
         stop: CancellationToken,
@@ -183,10 +195,17 @@ impl Worker {
             rejected,
             ..Default::default()
         };
-        let volumes = Volumes::new(&shared.pod_dir(&uid));
+        let dir = shared.pod_dir(&uid);
+        let volumes = Volumes::new(&dir);
+        let allocation = Allocation::restore(&dir, view, &observed.attempts);
+        let room = allocations.subscribe();
         let worker = Worker {
             shared,
             lookup,
+            allocations,
+            room,
+            allocation,
+            limits: PodLimits::default(),
             key,
             uid,
             resource,
@@ -209,6 +228,8 @@ impl Worker {
             told: BTreeSet::new(),
         };
         worker.tell();
+        // Whoever is judged next finds it.
+        worker.tell_allocation(&pod);
         (
             Handle {
                 desired: desired_sender,
@@ -242,6 +263,8 @@ impl Worker {
                     None => break,
                 },
                 changed = self.desired.changed() => if changed.is_err() { break },
+                // The sender is the worker's own: it is there as long as this is.
+                _ = self.room.changed(), if self.observed.resize.pending.is_some() => {}
                 () = timer => {}
             }
             // What else has happened is looked at in the same step.
@@ -257,7 +280,9 @@ impl Worker {
 
     /// One look at everything; when to look again at the latest.
     async fn step(&mut self) -> Option<Instant> {
-        let Desired { pod: tree, gone } = self.desired.borrow_and_update().clone();
+        let Desired { pod: wanted, gone } = self.desired.borrow_and_update().clone();
+        let deferred = self.allocate(&wanted, gone);
+        let tree = self.allocation.apply(&wanted);
         let pod = Pod::of(&tree);
         let deleting = gone || pod.metadata().deletion_timestamp().is_some();
         self.record_ends(pod).await;
@@ -270,10 +295,11 @@ impl Worker {
             _ => {}
         }
         let next = match self.state {
-            State::Running => self.keep_running(pod).await,
+            State::Running => starting::earlier(deferred, self.keep_running(pod).await),
             State::Ending => self.end(pod, gone).await,
             State::Over | State::Released | State::Gone => None,
         };
+        self.tell_allocation(&wanted);
         if !gone {
             self.publish(pod);
         }

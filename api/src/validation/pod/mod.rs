@@ -8,6 +8,7 @@ mod container;
 mod env;
 mod mounts;
 mod probe;
+mod resize;
 mod resources;
 mod security;
 mod spec;
@@ -18,6 +19,7 @@ mod update;
 mod volume;
 mod windows;
 
+pub(super) use resize::resize;
 pub(super) use resources::{
     any_name as resource_name, container_name as container_resource_name, overcommits,
     quantity as resource_quantity,

@@ -38,15 +38,19 @@ impl LimitRanger {
     }
 }
 
-/// Containers cannot change after their pod was made.
-fn is_create_of_pod(a: &Attributes<'_>) -> bool {
-    a.is("", "pods") && a.operation == Operation::Create
+/// What containers may use is said when their pod is made, and changes only by a resize.
+fn resources_of_pod(a: &Attributes<'_>) -> bool {
+    match a.operation {
+        Operation::Create => a.is("", "pods"),
+        Operation::Update => a.subresource == "resize" && a.kind.is("", "pods"),
+        Operation::Delete | Operation::Connect => false,
+    }
 }
 
 #[async_trait]
 impl Mutate for LimitRanger {
     fn handles(&self, a: &Attributes<'_>) -> bool {
-        is_create_of_pod(a)
+        resources_of_pod(a)
     }
 
     async fn mutate(
@@ -65,7 +69,7 @@ impl Mutate for LimitRanger {
 #[async_trait]
 impl Validate for LimitRanger {
     fn handles(&self, a: &Attributes<'_>) -> bool {
-        is_create_of_pod(a)
+        resources_of_pod(a)
             || a.is("", "persistentvolumeclaims")
                 && matches!(a.operation, Operation::Create | Operation::Update)
     }
@@ -80,7 +84,7 @@ impl Validate for LimitRanger {
         for range in self.ranges(a, old) {
             let mut violations = Violations::default();
             for item in LimitRange::of(&range).spec().limits() {
-                match a.is("", "pods") {
+                match a.kind.is("", "pods") {
                     true => judge_pod(&mut violations, item, Pod::of(object).spec()),
                     false => judge_claim(&mut violations, item, object),
                 }

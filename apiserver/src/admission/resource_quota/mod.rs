@@ -104,6 +104,7 @@ fn handles(evaluator: &Evaluator, a: &Attributes<'_>, new: &Tree, old: Option<&T
                 || updates
                     && old.is_some_and(|old| check::is_bounded(old) != check::is_bounded(new))
         }
+        (Evaluator::Pods, "resize") => updates,
         (Evaluator::Services | Evaluator::Claims | Evaluator::Devices, "") => creates || updates,
         (Evaluator::Claims, "status") => updates,
         (Evaluator::Objects(_), "") => creates,

@@ -12,7 +12,7 @@ mod volumes;
 mod workloads;
 
 pub use certificate::prepare_approval;
-pub use pod::prepare_ephemeral_containers;
+pub use pod::{prepare_ephemeral_containers, prepare_resize};
 use std::time::Duration;
 
 use api::{Ref, Tree};

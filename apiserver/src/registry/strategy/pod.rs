@@ -1,6 +1,7 @@
 //! Pods: status belongs to the kubelet, the class of service is told at creation, and deletion leaves time to end.
 
-use api::{Quantity, Ref, Tree, Value};
+use api::core::v1::Pod;
+use api::{Ref, Tree, Value};
 
 use super::{Rules, keep};
 use crate::registry::meta;
@@ -12,7 +13,7 @@ pub struct Pods;
 impl Rules for Pods {
     fn prepare_create(&self, new: &mut Tree, now: i64) {
         api::defaults::pod_level_resources(new);
-        let class = quality_of_service(new);
+        let class = api::qos::computed(new);
         let gated = new
             .root()
             .path("spec.schedulingGates")
@@ -39,13 +40,7 @@ impl Rules for Pods {
     }
 
     fn prepare_update(&self, new: &mut Tree, old: &Tree) {
-        // Clients that do not know the field would take it away.
-        let own = old.root().path("spec.resources");
-        if own.is_some() && new.root().path("spec.resources").is_none() {
-            meta::ensure(&mut new.root_mut(), "spec", |spec| {
-                meta::copy(spec, "resources", own);
-            });
-        }
+        keep_own_resources(new, old);
     }
 
     fn prepare_status(&self, new: &mut Tree, old: &Tree, _: i64) {
@@ -88,6 +83,16 @@ impl Rules for Pods {
         }
         let period = options.grace_period_seconds.or(own).unwrap_or_default();
         Some(if period < 0 { 1 } else { period })
+    }
+}
+
+/// Clients that do not know the pod's own resources would take them away.
+fn keep_own_resources(new: &mut Tree, old: &Tree) {
+    let own = old.root().path("spec.resources");
+    if own.is_some() && new.root().path("spec.resources").is_none() {
+        meta::ensure(&mut new.root_mut(), "spec", |spec| {
+            meta::copy(spec, "resources", own);
+        });
     }
 }
 
@@ -246,66 +251,6 @@ fn merge_match_label_keys(pod: &mut Tree) {
     });
 }
 
-/// The class of service (upstream: `qos.ComputePodQOS`).
-pub fn quality_of_service(pod: &Tree) -> &'static str {
-    let root = pod.root();
-    const COMPUTE: [&str; 2] = ["cpu", "memory"];
-    let amount = |of: Option<Ref<'_>>, resource: &str| -> Option<Quantity> {
-        let quantity = of?.get(resource)?.as_quantity()?;
-        (quantity > Quantity::default()).then_some(quantity)
-    };
-    // Resources of the whole pod decide alone.
-    if let Some(own) = root
-        .path("spec.resources")
-        .filter(|r| r.get("requests").is_some() || r.get("limits").is_some())
-    {
-        return class(&[own], amount, &COMPUTE);
-    }
-    let of = |path| root.path(path).into_iter().flat_map(Ref::items);
-    let all: Vec<Ref<'_>> = of("spec.containers")
-        .chain(of("spec.initContainers"))
-        .filter_map(|c| c.get("resources"))
-        .collect();
-    let containers = of("spec.containers").count() + of("spec.initContainers").count();
-    match class(&all, amount, &COMPUTE) {
-        // A container that says nothing has no limits.
-        "Guaranteed" if all.len() < containers => "Burstable",
-        class => class,
-    }
-}
-
-fn add(sum: Quantity, more: Option<Quantity>) -> Quantity {
-    more.and_then(|more| sum.checked_add(more)).unwrap_or(sum)
-}
-
-fn class(
-    all: &[Ref<'_>],
-    amount: impl Fn(Option<Ref<'_>>, &str) -> Option<Quantity>,
-    compute: &[&str],
-) -> &'static str {
-    let mut asks = false;
-    let mut guaranteed = true;
-    let mut totals = vec![(Quantity::default(), Quantity::default()); compute.len()];
-    for resources in all {
-        for (index, resource) in compute.iter().enumerate() {
-            let request = amount(resources.get("requests"), resource);
-            let limit = amount(resources.get("limits"), resource);
-            asks |= request.is_some() || limit.is_some();
-            guaranteed &= limit.is_some();
-            let (requests, limits) = &mut totals[index];
-            *requests = add(*requests, request);
-            *limits = add(*limits, limit);
-        }
-    }
-    match asks {
-        false => "BestEffort",
-        true if guaranteed && totals.iter().all(|(requests, limits)| requests == limits) => {
-            "Guaranteed"
-        }
-        true => "Burstable",
-    }
-}
-
 /// Only ephemeral containers may change through their endpoint.
 pub fn prepare_ephemeral_containers(new: &mut Tree, old: &Tree) {
     let containers = new
@@ -322,4 +267,43 @@ pub fn prepare_ephemeral_containers(new: &mut Tree, old: &Tree) {
             containers.as_ref().map(Tree::root),
         );
     });
+}
+
+/// Only the resources and the resize policies of containers, and the pod's own resources, may change through `resize`.
+///
+/// Where containers came, went or have other names the pod stays as it was sent: validation says what is wrong with it.
+pub fn prepare_resize(new: &mut Tree, old: &Tree) {
+    let sent = new.clone();
+    if same_containers(&sent, old) {
+        keep(new, old, "spec");
+        keep(new, old, "status");
+        super::keep_metadata(new, old);
+        let sent = sent.root();
+        meta::ensure(&mut new.root_mut(), "spec", |spec| {
+            meta::copy(spec, "resources", sent.path("spec.resources"));
+            for list in ["containers", "initContainers"] {
+                let containers = sent.path("spec").and_then(|spec| spec.get(list));
+                for (at, container) in containers.into_iter().flat_map(Ref::items).enumerate() {
+                    meta::ensure(spec, list, |all| {
+                        if let Some(mut own) = all.item(at) {
+                            meta::copy(&mut own, "resources", container.get("resources"));
+                            meta::copy(&mut own, "resizePolicy", container.get("resizePolicy"));
+                        }
+                    });
+                }
+            }
+        });
+    }
+    keep_own_resources(new, old);
+    api::defaults::pod_level_resources(new);
+}
+
+/// Whether two pods have containers of the same names in the same order.
+fn same_containers(a: &Tree, b: &Tree) -> bool {
+    let names = |pod| -> [Vec<String>; 2] {
+        let spec = Pod::of(pod).spec();
+        [spec.containers(), spec.init_containers()]
+            .map(|list| list.iter().map(|c| c.name().to_owned()).collect())
+    };
+    names(a) == names(b)
 }

@@ -1,4 +1,5 @@
-//! Endpoints that show the whole object and change a part of it: `status`, `finalize`, `ephemeralcontainers`.
+//! Endpoints that show the whole object and change a part of it: `status`, `finalize`, `ephemeralcontainers`,
+//! `resize`.
 
 use api::kinds::Verb;
 use axum::body::Body;
@@ -15,14 +16,10 @@ pub async fn serve(
     verb: Verb,
     body: Body,
 ) -> Result<Response<Body>, Status> {
-    match (verb, call.subresource()) {
-        (Verb::Get, _) => get_whole(api, call).await,
-        (_, "resize") => Err(Status::method_not_supported(
-            call.kind.qualified(),
-            call.subresource(),
-        )),
-        (Verb::Update, _) => update_whole(api, call, body).await,
-        (Verb::Patch, _) => patch_whole(api, call, body).await,
+    match verb {
+        Verb::Get => get_whole(api, call).await,
+        Verb::Update => update_whole(api, call, body).await,
+        Verb::Patch => patch_whole(api, call, body).await,
         _ => Err(Status::method_not_allowed()),
     }
 }

@@ -25,9 +25,7 @@ fn attempt(number: u32, phase: Phase) -> Attempt {
         image_id: "registry.test/i@sha256:0".into(),
         started: Some(Timestamp::UNIX_EPOCH),
         phase,
-        cgroup: String::new(),
-        termination: String::new(),
-        unrecorded: false,
+        ..Attempt::default()
     }
 }
 
@@ -171,4 +169,47 @@ fn an_ephemeral_container_is_shown_and_counts_for_nothing() {
     seen.attempts
         .insert("e".into(), vec![attempt(1, ended(137))]);
     assert_eq!(phase(pod, &seen), "Succeeded");
+}
+
+#[test]
+fn a_resize_is_told_as_long_as_it_is_and_taken_back_then() {
+    let spec = json!({"containers": [{"name": "c", "resources": {"requests": {"cpu": "2"}}}]});
+    let tree = pod(spec);
+    let mut running = attempt(0, Phase::Running);
+    running.resources = ContainerResources::from_json(&json!({"requests": {"cpu": "1"}}));
+    let mut seen = observed(&[("c", vec![running])]);
+    seen.resize = Resize {
+        pending: None,
+        in_progress: Some(InProgress {
+            error: Some("too little".into()),
+            generation: 2,
+        }),
+        told: true,
+    };
+    let status = compute(Pod::of(&tree), &seen, Timestamp::UNIX_EPOCH);
+    let container = &status["containerStatuses"][0];
+    assert_eq!(container["allocatedResources"], json!({"cpu": "2"}));
+    assert_eq!(
+        container["resources"],
+        json!({"requests": {"cpu": "1"}}),
+        "what is in force"
+    );
+    let in_progress = condition(&status, "PodResizeInProgress");
+    assert_eq!(
+        (&in_progress["reason"], &in_progress["message"]),
+        (&json!("Error"), &json!("too little"))
+    );
+    assert_eq!(condition(&status, "PodResizePending")["$patch"], "delete");
+}
+
+#[test]
+fn what_ends_only_to_be_started_anew_does_not_end_its_pod() {
+    let tree = pod(json!({"restartPolicy": "OnFailure", "containers": [{"name": "c"}]}));
+    let mut replaced = attempt(0, ended(0));
+    replaced.resized = true;
+    let mut seen = observed(&[("c", vec![replaced])]);
+    assert_eq!(phase(Pod::of(&tree), &seen), "Running");
+    assert!(!is_decided(Pod::of(&tree), &seen));
+    seen.ending = true;
+    assert_eq!(phase(Pod::of(&tree), &seen), "Succeeded");
 }

@@ -55,10 +55,17 @@ impl Worker {
         if let Err(next) = self.ensure_sandbox(pod).await {
             return next;
         }
+        let resized = self.resize(pod).await;
         let next = self.ensure_containers(pod).await;
         if status::is_decided(pod, &self.observed) {
             return self.settle(pod).await;
         }
+        // What was started anew for it has what it is allowed now.
+        let resized = match (resized, &self.observed.resize.in_progress) {
+            (None, Some(_)) => self.resize(pod).await,
+            (resized, _) => resized,
+        };
+        let next = earlier(resized, next);
         let refresh = (!pod.spec().volumes().is_empty())
             .then(|| Instant::now() + self.shared.config.sync_frequency);
         earlier(earlier(next, refresh), self.deadline(pod))
@@ -109,15 +116,20 @@ impl Worker {
         let facts = self.shared.facts("");
         let sandbox = async {
             match &self.sandbox {
-                Some(sandbox) => Ok(sandbox.clone()),
-                None => sandbox::ensure(&self.shared, pod).await,
+                Some(sandbox) => Ok((sandbox.clone(), self.limits)),
+                None => {
+                    let limits = self.widest_limits(pod);
+                    let sandbox = sandbox::ensure(&self.shared, pod, limits).await;
+                    sandbox.map(|sandbox| (sandbox, limits))
+                }
             }
         };
         let age = self.shared.config.sync_frequency;
         let volumes = self.volumes.ensure(&self.shared.objects, pod, &facts, age);
         let (sandbox, volumes) = tokio::join!(sandbox, volumes);
         match sandbox {
-            Ok(sandbox) => {
+            Ok((sandbox, limits)) => {
+                self.limits = limits;
                 self.observed.address = sandbox.address;
                 self.sandbox = Some(sandbox);
             }
@@ -191,6 +203,7 @@ impl Worker {
                 return None;
             }
             Some(attempt) => match attempt.ended() {
+                Some(_) if attempt.is_replaced() => attempt.number + 1,
                 Some(ended) => {
                     if !starts_again(pod, container, role, ended.code) {
                         self.observed.waiting.remove(name);
@@ -251,7 +264,7 @@ impl Worker {
         };
         if latest
             .as_ref()
-            .is_some_and(|attempt| attempt.ended().is_some())
+            .is_some_and(|attempt| attempt.ended().is_some() && !attempt.is_replaced())
         {
             self.back_offs.entry(name.to_owned()).or_default().grow(now);
         }
