@@ -13,7 +13,7 @@ use crate::cluster::binary;
 use crate::load::client::Target;
 use crate::process::Process;
 
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(600);
 /// Between two looks at one object: far below what is measured, and no load to speak of.
 const PAUSE: Duration = Duration::from_millis(10);
 /// Between two looks at all nodes, which are much to read.

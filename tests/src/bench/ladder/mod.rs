@@ -20,7 +20,7 @@ pub const LADDER: &[Row] = &[
     ),
     Row::new(
         "scale-rollout",
-        "a Deployment of two pods a node (at least 100, at most 5,000): pods available",
+        "a Deployment of two pods a node (at least 100, at most 2,000): pods available",
         Unit::PerSecond,
         None,
     ),
@@ -62,7 +62,7 @@ pub fn key(row: &Row, nodes: usize) -> String {
 
 /// The pods of the Deployment on so many nodes.
 fn replicas(nodes: usize) -> usize {
-    (2 * nodes).clamp(100, 5_000)
+    (2 * nodes).clamp(100, 2_000)
 }
 
 #[cfg(test)]
@@ -73,6 +73,6 @@ mod tests {
     fn a_ladder_ends_at_its_most_and_its_pods_are_bounded() {
         assert_eq!(rungs(999).collect::<Vec<_>>(), [10, 100]);
         assert_eq!(rungs(5_000).count(), RUNGS.len());
-        assert_eq!(RUNGS.map(replicas), [100, 200, 2_000, 5_000]);
+        assert_eq!(RUNGS.map(replicas), [100, 200, 2_000, 2_000]);
     }
 }
