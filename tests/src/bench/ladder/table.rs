@@ -18,9 +18,9 @@ pub fn table(kept: &Baseline) -> String {
                 .any(|row| kept.rows.contains_key(&key(row, *nodes)))
         })
         .collect();
-    let (Some(first), Some(last)) = (climbed.first(), climbed.last()) else {
+    if climbed.is_empty() {
         return String::new();
-    };
+    }
     // Writing to a String cannot fail.
     let mut out = String::from("\n| what | of |");
     for nodes in &climbed {
@@ -45,10 +45,15 @@ pub fn table(kept: &Baseline) -> String {
                 let text = figure.map_or("–".to_owned(), |figure| show(figure, Some(row)));
                 let _ = write!(out, " {text} |");
             }
-            let (low, high) = (figures[0], figures[figures.len() - 1]);
+            // Of what was climbed: one subject may still be below the other.
+            let mut points = climbed
+                .iter()
+                .zip(&figures)
+                .filter_map(|(nodes, figure)| Some((*nodes, (*figure)?)));
+            let low = points.next();
             let growth = low
-                .zip(high)
-                .and_then(|(low, high)| Growth::between((*first, low), (*last, high)));
+                .zip(points.next_back())
+                .and_then(|(low, high)| Growth::between(low, high));
             let (factor, power) = growth.map_or(("–".to_owned(), "–".to_owned()), |growth| {
                 (
                     format!("{}×", show(growth.factor, None)),
