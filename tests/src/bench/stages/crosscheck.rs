@@ -1,6 +1,6 @@
 //! The same two loads by our load program and by vegeta, which others wrote: what one claims the other can be held against.
 //!
-//! The programs share the machine with the server, and vegeta takes several times the processor time that ours does; so beside
+//! The programs share the machine with the server, and vegeta takes more processor time than ours does; so beside
 //! the rates stands what the server itself spent on a request, as the kernel counts it, which does not depend on the client.
 
 use std::io;
