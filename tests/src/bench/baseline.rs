@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::figures::{Figures, median, show};
-use super::row::{ROWS, Row};
+use super::row::{self, Row};
 use super::subject::Subject;
 
 /// A row is worse when its ratio is below this part of the kept one, in every pair.
@@ -28,13 +28,22 @@ pub struct Baseline {
     pub cores: usize,
     /// How long one sync takes there.
     pub disk: String,
-    /// By the name of the row.
+    /// By what [`row::keys`] says.
     pub rows: BTreeMap<String, Kept>,
+    /// What a request costs: request → stage → microseconds.
+    #[serde(default)]
+    pub ledger: Stages,
 }
+
+/// Request → stage → microseconds.
+pub type Stages = BTreeMap<String, BTreeMap<String, f64>>;
 
 /// One row.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Kept {
+    /// Commit and date.
+    #[serde(default)]
+    pub taken: String,
     /// Each round's figure, in the row's unit.
     pub ours: Vec<f64>,
     /// The same of upstream's; empty where it is not measured.
@@ -43,25 +52,41 @@ pub struct Kept {
     pub ratio: Option<f64>,
 }
 
+impl Kept {
+    /// Each round's figure of a subject.
+    pub fn of(&self, subject: Subject) -> &[f64] {
+        match subject {
+            Subject::Gantry => &self.ours,
+            Subject::Upstream => &self.upstream,
+        }
+    }
+
+    /// By how much ours is better, pair by pair.
+    pub fn ratios(&self, row: &Row) -> Vec<f64> {
+        ratios(&self.ours, &self.upstream, row)
+    }
+}
+
 impl Baseline {
     /// The figures as they would be kept.
     pub fn of(figures: &Figures, taken: &str, disk: &str) -> Self {
-        let kept = ROWS.iter().filter_map(|row| {
-            let ours = figures.of(Subject::Gantry, row.name).to_vec();
-            let upstream = figures.of(Subject::Upstream, row.name).to_vec();
-            let ratio = median(&ratios(figures, row));
+        let kept = row::keys().filter_map(|(key, row)| {
+            let ours = figures.of(Subject::Gantry, &key).to_vec();
+            let upstream = figures.of(Subject::Upstream, &key).to_vec();
             let kept = Kept {
+                taken: taken.to_owned(),
+                ratio: median(&ratios(&ours, &upstream, row)),
                 ours,
                 upstream,
-                ratio,
             };
-            (!kept.ours.is_empty()).then(|| (row.name.to_owned(), kept))
+            (!kept.ours.is_empty()).then_some((key, kept))
         });
         Self {
             taken: taken.to_owned(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             disk: disk.to_owned(),
             rows: kept.collect(),
+            ledger: figures.ledger().clone(),
         }
     }
 
@@ -78,6 +103,9 @@ impl Baseline {
                 for (name, kept) in before.rows {
                     all.rows.entry(name).or_insert(kept);
                 }
+                for (request, stages) in before.ledger {
+                    all.ledger.entry(request).or_insert(stages);
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -85,18 +113,38 @@ impl Baseline {
         std::fs::write(path, serde_json::to_string_pretty(&all)? + "\n")
     }
 
+    /// Where the figures of some keys come from, for people: commits with their dates, cores and disk.
+    pub fn origin(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let mut taken: Vec<&str> = self
+            .rows
+            .iter()
+            .filter(|(key, kept)| wanted(key) && !kept.taken.is_empty())
+            .map(|(_, kept)| kept.taken.as_str())
+            .collect();
+        taken.sort_unstable();
+        taken.dedup();
+        format!(
+            "{}; {} cores; {}",
+            taken.join(" and "),
+            self.cores,
+            self.disk
+        )
+    }
+
     /// The rows that are worse than they were, a line each.
     pub fn worse(&self, figures: &Figures) -> Vec<String> {
-        let lines = ROWS.iter().filter_map(|row| {
-            let before = self.rows.get(row.name)?.ratio?;
-            let ratios = ratios(figures, row);
+        let lines = row::keys().filter_map(|(key, row)| {
+            let kept = self.rows.get(&key)?;
+            let before = kept.ratio?;
+            let of = |subject| figures.of(subject, &key);
+            let ratios = ratios(of(Subject::Gantry), of(Subject::Upstream), row);
             let agreed = ratios.len() >= PAIRS && ratios.iter().all(|r| *r < before * TOLERATED);
             agreed.then(|| {
                 let mut line = format!(
                     "{}: {} times as good as upstream's at {},",
-                    row.name,
+                    key,
                     show(before, None),
-                    self.taken
+                    kept.taken
                 );
                 for ratio in &ratios {
                     // Writing to a String cannot fail.
@@ -109,14 +157,12 @@ impl Baseline {
     }
 }
 
-/// By how much ours is better, pair by pair.
-pub fn ratios(figures: &Figures, row: &Row) -> Vec<f64> {
-    let pairs = figures
-        .of(Subject::Gantry, row.name)
-        .iter()
-        .zip(figures.of(Subject::Upstream, row.name));
+fn ratios(ours: &[f64], theirs: &[f64], row: &Row) -> Vec<f64> {
+    let pairs = ours.iter().zip(theirs);
     pairs
         .map(|(ours, theirs)| row.unit.advantage(*ours, *theirs))
+        // Beside nothing everything is infinitely more.
+        .filter(|ratio| ratio.is_finite())
         .collect()
 }
 
@@ -164,7 +210,11 @@ mod tests {
         let none = Figures::open(&directory.path().join("none.json")).unwrap();
         Baseline::of(&none, "second", "").write(&path).unwrap();
         let read = Baseline::read(&path).unwrap();
-        assert_eq!(read.taken, "second");
+        assert_eq!(
+            (read.taken.as_str(), read.rows["list"].taken.as_str()),
+            ("second", "first")
+        );
+        assert!(read.origin(|key| key == "list").starts_with("first; "));
         assert_eq!(read.rows["list"].ours, [1.0]);
     }
 }

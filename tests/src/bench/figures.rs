@@ -115,16 +115,20 @@ pub fn show(figure: f64, row: Option<&Row>) -> String {
     } else if figure < 99.5 {
         format!("{figure:.1}{suffix}")
     } else {
-        let digits = format!("{figure:.0}");
-        let mut grouped = String::new();
-        for (index, digit) in digits.chars().enumerate() {
-            if index > 0 && (digits.len() - index) % 3 == 0 {
-                grouped.push(',');
-            }
-            grouped.push(digit);
-        }
-        format!("{grouped}{suffix}")
+        format!("{}{suffix}", grouped(&format!("{figure:.0}")))
     }
+}
+
+/// Digits with the thousands apart.
+pub fn grouped(digits: &str) -> String {
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 #[cfg(test)]

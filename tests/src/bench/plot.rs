@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::baseline::Baseline;
 use super::figures::show;
-use super::row::ROWS;
+use super::rows::ROWS;
 
 const LABELS: f64 = 330.0;
 const WIDTH: f64 = 820.0;
@@ -25,8 +25,8 @@ pub fn svg(baseline: &Baseline) -> String {
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"13\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
-         <text x=\"8\" y=\"18\">How many times better than upstream's; {}, {} cores, {}</text>\n",
-        baseline.taken, baseline.cores, baseline.disk
+         <text x=\"8\" y=\"18\">How many times better than upstream's; {}</text>\n",
+        escape(&baseline.origin(|key| !key.contains('@')))
     );
     for tick in [0.1, 1.0, 10.0, 100.0, 1_000.0] {
         let x = at(tick);
@@ -50,7 +50,7 @@ pub fn svg(baseline: &Baseline) -> String {
              <text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
             LABELS - 8.0,
             y + 0.6 * LINE,
-            row.what.replace('`', ""),
+            escape(row.what),
             one.min(end),
             (end - one).abs().max(1.0),
             0.75 * LINE,
@@ -65,6 +65,13 @@ pub fn svg(baseline: &Baseline) -> String {
 #[allow(clippy::cast_precision_loss, reason = "there are few rows")]
 fn row_count(count: usize) -> f64 {
     count as f64
+}
+
+/// Text of Markdown as text of SVG.
+pub(super) fn escape(text: &str) -> String {
+    text.replace('`', "")
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
 }
 
 /// Where a ratio lies on the scale.

@@ -4,8 +4,6 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
@@ -19,6 +17,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::credentials::Credentials;
+
 /// Where a server is and how to speak to it, from a kubeconfig.
 #[derive(Clone)]
 pub struct Target {
@@ -30,30 +30,20 @@ pub struct Target {
 impl Target {
     /// Reads the current context of a kubeconfig with certificates, inline or in files.
     pub fn from_kubeconfig(path: &Path) -> io::Result<Self> {
-        let text = std::fs::read_to_string(path)?;
-        let config: serde_json::Value = serde_yaml::from_str(&text).map_err(io::Error::other)?;
-        let (cluster, user) = (
-            &config["clusters"][0]["cluster"],
-            &config["users"][0]["user"],
-        );
-        let server = cluster["server"]
-            .as_str()
-            .ok_or_else(|| io::Error::other("the kubeconfig names no server"))?;
-        let uri: Uri = server.parse().map_err(io::Error::other)?;
+        let credentials = Credentials::read(path)?;
+        let uri: Uri = credentials.server.parse().map_err(io::Error::other)?;
         let host = uri.host().unwrap_or("127.0.0.1").to_owned();
         let address = format!("{host}:{}", uri.port_u16().unwrap_or(443));
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&field(cluster, "certificate-authority")?)
-        {
+        for certificate in CertificateDer::pem_slice_iter(&credentials.authority) {
             roots
                 .add(certificate.map_err(io::Error::other)?)
                 .map_err(io::Error::other)?;
         }
-        let chain = CertificateDer::pem_slice_iter(&field(user, "client-certificate")?)
+        let chain = CertificateDer::pem_slice_iter(&credentials.certificate)
             .collect::<Result<Vec<_>, _>>()
             .map_err(io::Error::other)?;
-        let key =
-            PrivateKeyDer::from_pem_slice(&field(user, "client-key")?).map_err(io::Error::other)?;
+        let key = PrivateKeyDer::from_pem_slice(&credentials.key).map_err(io::Error::other)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -102,17 +92,6 @@ impl Target {
             host: self.address.clone(),
         })
     }
-}
-
-/// The bytes of `NAME-data` (base64) or of the file that `NAME` names.
-fn field(section: &serde_json::Value, name: &str) -> io::Result<Vec<u8>> {
-    if let Some(data) = section[format!("{name}-data")].as_str() {
-        return BASE64_STANDARD.decode(data).map_err(io::Error::other);
-    }
-    let path = section[name]
-        .as_str()
-        .ok_or_else(|| io::Error::other(format!("the kubeconfig lacks {name}")))?;
-    std::fs::read(path)
 }
 
 /// An open connection.

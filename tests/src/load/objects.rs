@@ -12,6 +12,13 @@ pub fn config_map_touched(namespace: &str, name: &str, value: usize) -> Vec<u8> 
     map.to_string().into_bytes()
 }
 
+/// The same with a name that the server makes up.
+pub fn config_map_unnamed(namespace: &str) -> Vec<u8> {
+    let mut map = filled_map(namespace, "");
+    map["metadata"]["generateName"] = "generated-".into();
+    map.to_string().into_bytes()
+}
+
 fn filled_map(namespace: &str, name: &str) -> serde_json::Value {
     let filler = "x".repeat(800);
     serde_json::json!({

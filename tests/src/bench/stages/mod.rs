@@ -1,10 +1,12 @@
 //! The stages of a round: each starts what it measures, takes its rows, and ends it.
 
+mod crosscheck;
+mod idle;
 mod ledger;
 mod node;
 mod requests;
 mod rollout;
-mod scheduling;
+pub mod scheduling;
 mod start;
 mod stored;
 
@@ -24,7 +26,7 @@ pub struct Size {
     pub updates: usize,
     /// Pods of the row with the most of them.
     pub pods: usize,
-    /// Pods that are scheduled.
+    /// Pods that wait for the scheduler with 5,000 nodes; a fifth of them with 1,000.
     pub scheduled: usize,
     /// Simulated nodes of a rollout.
     pub nodes: usize,
@@ -32,7 +34,7 @@ pub struct Size {
     pub replicas: usize,
     /// Pods that are started one after the other.
     pub started: usize,
-    /// Seconds of rest before and while what is idle is measured.
+    /// Seconds of rest; its second half is what idle processors are measured in.
     pub idle: f64,
 }
 
@@ -64,11 +66,16 @@ impl Size {
 }
 
 /// A stage by its name.
+#[derive(Debug)]
 pub struct Stage {
     /// For `--only`.
     pub name: &'static str,
     /// True if upstream's can be measured too.
     pub compares: bool,
+    /// True if a smoke run has it: those that are short, and whose ratio to upstream's is steady.
+    pub smoke: bool,
+    /// True if it runs a program of others that Go has to build.
+    pub needs_go: bool,
 }
 
 /// All stages, in order.
@@ -76,30 +83,56 @@ pub const STAGES: &[Stage] = &[
     Stage {
         name: "requests",
         compares: true,
+        smoke: true,
+        needs_go: false,
     },
     Stage {
         name: "start",
         compares: true,
+        smoke: true,
+        needs_go: false,
     },
     Stage {
         name: "stored",
         compares: true,
+        smoke: false,
+        needs_go: false,
+    },
+    Stage {
+        name: "idle",
+        compares: true,
+        smoke: false,
+        needs_go: false,
     },
     Stage {
         name: "node",
         compares: false,
+        smoke: false,
+        needs_go: false,
     },
     Stage {
         name: "scheduling",
         compares: true,
+        smoke: false,
+        needs_go: false,
     },
     Stage {
         name: "rollout",
         compares: true,
+        smoke: true,
+        needs_go: false,
     },
     Stage {
         name: "ledger",
         compares: false,
+        smoke: false,
+        needs_go: false,
+    },
+    Stage {
+        name: "crosscheck",
+        compares: true,
+        smoke: false,
+        needs_go: true,
     },
 ];
 
@@ -114,9 +147,11 @@ pub async fn run(
         "requests" => requests::run(subject, size, figures).await,
         "start" => start::run(subject, figures).await,
         "stored" => stored::run(subject, size, figures).await,
+        "idle" => idle::run(subject, size, figures).await,
         "node" => node::run(size, figures).await,
         "scheduling" => scheduling::run(subject, size, figures).await,
         "rollout" => rollout::run(subject, size, figures).await,
+        "crosscheck" => crosscheck::run(subject, size, figures).await,
         "ledger" => ledger::run(size, figures).await,
         other => Err(io::Error::other(format!("there is no stage {other}"))),
     }
@@ -124,10 +159,11 @@ pub async fn run(
 
 /// Bytes as megabytes.
 #[allow(clippy::cast_precision_loss, reason = "less than 2^53 bytes")]
-fn megabytes(bytes: u64) -> f64 {
+pub fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-fn milliseconds(time: std::time::Duration) -> f64 {
+/// A time as milliseconds.
+pub fn milliseconds(time: std::time::Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }

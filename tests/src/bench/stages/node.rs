@@ -56,12 +56,13 @@ pub async fn run(size: Size, figures: &mut Figures) -> io::Result<()> {
         cluster.ctl(&["rollout", "status", "deployment/hello", "-n", "hello"])
     })
     .map_err(io::Error::other)?;
-    tokio::time::sleep(Duration::from_secs_f64(size.idle)).await;
+    let half = Duration::from_secs_f64(size.idle / 2.0);
+    tokio::time::sleep(half).await;
     let pid = cluster.process("gantry").map_or(0, |process| process.pid());
     let used = procfs::processor(pid)?;
-    tokio::time::sleep(Duration::from_secs_f64(size.idle)).await;
+    tokio::time::sleep(half).await;
     let used = procfs::processor(pid)?.saturating_sub(used);
-    add("idle-cpu", used.as_secs_f64() / size.idle * 100.0);
+    add("idle-cpu", used.as_secs_f64() / half.as_secs_f64() * 100.0);
     let memory = procfs::memory(pid)?;
     add("idle-anon", megabytes(memory.anonymous));
     add("idle-rss", megabytes(memory.resident));

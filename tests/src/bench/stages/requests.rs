@@ -6,7 +6,8 @@ use super::{Size, megabytes, milliseconds};
 use crate::bench::figures::Figures;
 use crate::bench::procfs;
 use crate::bench::subject::{ApiServer, Subject};
-use crate::load::scenario::{self, Outcome};
+use crate::load::closed_loop::Outcome;
+use crate::load::{scenario, watch};
 
 /// Of rows that write, and of rows that read what was written before.
 const WRITES: &str = "bench-writes";
@@ -56,7 +57,7 @@ pub async fn run(subject: Subject, size: Size, figures: &mut Figures) -> io::Res
     );
     rate(
         "watch",
-        &scenario::watch(&target, READS, 100, size.updates, size.objects).await?,
+        &watch::watch(&target, READS, 100, size.updates, size.objects).await?,
     );
     rate(
         "delete",

@@ -1,0 +1,96 @@
+//! Deliveries of watches.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Method;
+use http_body_util::BodyExt as _;
+
+use super::client::Target;
+use super::closed_loop::{JSON, MERGE_PATCH, Outcome};
+use super::objects;
+use super::scenario::maps;
+use super::timing::Latencies;
+
+/// Deliveries to watchers while objects are updated.
+pub async fn watch(
+    target: &Target,
+    namespace: &str,
+    watchers: usize,
+    updates: usize,
+    objects: usize,
+) -> io::Result<Outcome> {
+    let path = maps(namespace);
+    let delivered = Arc::new(AtomicUsize::new(0));
+    let expected = watchers * updates;
+    let mut readers = Vec::new();
+    for _ in 0..watchers {
+        let mut connection = target.connect().await?;
+        // From the present on: a resourceVersion of the list that was just read.
+        let list = connection.get_json(&format!("{path}?limit=1")).await?;
+        let version = list["metadata"]["resourceVersion"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        let uri = format!("{path}?watch=true&resourceVersion={version}&timeoutSeconds=600");
+        let mut body = connection
+            .send(Method::GET, &uri, JSON, Bytes::new())
+            .await?
+            .into_body();
+        let delivered = Arc::clone(&delivered);
+        readers.push(tokio::spawn(async move {
+            let _open = connection;
+            while let Some(Ok(frame)) = body.frame().await {
+                let data = frame.data_ref().map_or(&[][..], |data| data);
+                let events = data.iter().filter(|byte| **byte == b'\n').count();
+                delivered.fetch_add(events, Ordering::Relaxed);
+            }
+        }));
+    }
+    let start = Instant::now();
+    let writers: Vec<_> = (0..16)
+        .map(|worker| {
+            let (target, path) = (target.clone(), path.clone());
+            tokio::spawn(async move {
+                let mut connection = target.connect().await?;
+                for turn in (worker..updates).step_by(16) {
+                    let object = format!("{path}/object-{}", turn % objects);
+                    connection
+                        .expect(
+                            Method::PATCH,
+                            &object,
+                            MERGE_PATCH,
+                            objects::touch(turn).into(),
+                        )
+                        .await?;
+                }
+                Ok::<_, io::Error>(())
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.map_err(io::Error::other)??;
+    }
+    let limit = Instant::now() + Duration::from_secs(60);
+    while delivered.load(Ordering::Relaxed) < expected && Instant::now() < limit {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let elapsed = start.elapsed();
+    let count = delivered.load(Ordering::Relaxed);
+    for reader in &readers {
+        reader.abort();
+    }
+    if count < expected {
+        return Err(io::Error::other(format!(
+            "watch: {count} of {expected} deliveries arrived within 60 s"
+        )));
+    }
+    Ok(Outcome {
+        count,
+        elapsed,
+        latencies: Latencies::default(),
+    })
+}
