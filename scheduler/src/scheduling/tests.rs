@@ -161,6 +161,31 @@ fn a_pod_that_was_refused_is_tried_again_when_its_node_is_freed() {
 }
 
 #[test]
+fn a_pod_that_was_refused_is_tried_again_when_another_is_resized_to_less() {
+    let mut w = World::new();
+    w.s.observe_node("a", node("a", 1000));
+    w.pod("big", Some(on("a", pod("u1", 900))));
+    w.pod("p", Some(pod("u", 500)));
+    assert!(w.refused().contains("1 Insufficient cpu"));
+    w.now = Duration::from_secs(60);
+    w.pod("big", Some(on("a", pod("u1", 600))));
+    assert!(w.next().is_none(), "it gave too little back");
+    w.pod("big", Some(on("a", pod("u1", 500))));
+    assert_eq!(w.bound_to(), "a");
+}
+
+#[test]
+fn a_pod_that_was_refused_is_tried_again_when_it_asks_for_less_itself() {
+    let mut w = World::new();
+    w.s.observe_node("a", node("a", 1000));
+    w.pod("p", Some(pod("u", 1500)));
+    assert!(w.refused().contains("1 Insufficient cpu"));
+    w.now = Duration::from_secs(60);
+    w.pod("p", Some(pod("u", 500)));
+    assert_eq!(w.bound_to(), "a");
+}
+
+#[test]
 fn what_is_being_bound_is_counted_and_a_late_view_of_it_does_not_bring_it_back() {
     let mut w = World::new();
     w.s.observe_node("a", node("a", 1000));
