@@ -276,8 +276,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (old, new) = (pod("1"), pod("2"));
         let granted = Allocation::of(Pod::of(&old));
-        let restored = |attempts| Allocation::restore(dir.path(), Pod::of(&new), attempts);
-        assert_eq!(restored(&BTreeMap::new()), Allocation::of(Pod::of(&new)));
+        let restored =
+            |attempts: BTreeMap<_, _>| Allocation::restore(dir.path(), Pod::of(&new), &attempts);
+        assert_eq!(restored(BTreeMap::new()), Allocation::of(Pod::of(&new)));
         let labelled = granted.0["a"].clone().compute();
         assert_eq!(
             ContainerResources::from_json(&labelled.to_json()),
@@ -288,10 +289,10 @@ mod tests {
             ..Attempt::default()
         };
         assert_eq!(
-            restored(&BTreeMap::from([("a".to_owned(), vec![attempt])])),
+            restored(BTreeMap::from([("a".to_owned(), vec![attempt])])),
             granted
         );
         granted.keep(dir.path()).unwrap();
-        assert_eq!(restored(&BTreeMap::new()), granted);
+        assert_eq!(restored(BTreeMap::new()), granted);
     }
 }

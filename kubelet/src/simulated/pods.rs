@@ -18,7 +18,8 @@ use super::{Config, address, status};
 struct Bound {
     node: Box<str>,
     deleting: bool,
-    /// Its status was written, or it is over.
+    /// It is shown as it is, or it is over. One that somebody else has called unready, as the node controller does when it
+    /// does not hear of the node, is told of again.
     told: bool,
 }
 
@@ -28,9 +29,18 @@ impl Projection for Bound {
         Bound {
             node: pod.spec().node_name().into(),
             deleting: pod.metadata().deletion_timestamp().is_some(),
-            told: !matches!(pod.status().phase(), "" | "Pending"),
+            told: match pod.status().phase() {
+                "" | "Pending" => false,
+                "Running" => is_ready(pod),
+                _ => true,
+            },
         }
     }
+}
+
+fn is_ready(pod: Pod<'_>) -> bool {
+    let mut conditions = pod.status().conditions().iter();
+    conditions.any(|c| c.type_() == "Ready" && c.status() == "True")
 }
 
 /// Brings pods and what is said of them together.
