@@ -74,12 +74,15 @@ fn of_a_pod_the_image_may_change_and_the_command_may_not() {
     ));
 }
 
-/// A pod that runs, with a container that asks for one core and an init container.
-fn running(container: &str, rest: &str) -> api::Tree {
+/// A pod of class Burstable: fields of its container, and what its spec has beside that.
+fn running(container: &str, rest: &str) -> Tree {
+    with_status(container, rest, "")
+}
+
+fn with_status(container: &str, rest: &str, status: &str) -> Tree {
     let text = format!(
-        r#"{{"metadata":{{"name":"p","namespace":"n"}},"spec":{{"restartPolicy":"Always","dnsPolicy":"ClusterFirst","terminationGracePeriodSeconds":30,
-        "containers":[{{"name":"c","image":"i","imagePullPolicy":"Always","terminationMessagePolicy":"File",{container}}}]{rest}}},
-        "status":{{"qosClass":"Burstable"}}}}"#
+        r#"{{"metadata":{{"name":"p","namespace":"n","resourceVersion":"1"}},
+        "spec":{{"containers":[{{"name":"c","image":"i",{container}}}]{rest}}},"status":{{"qosClass":"Burstable"{status}}}}}"#
     );
     decode(Pod::TYPE, &text)
 }
@@ -127,7 +130,7 @@ fn a_resize_changes_cpu_and_memory_and_nothing_else() {
     assert_eq!(
         errors(
             &asks("1"),
-            r#","initContainers":[{"name":"d","image":"i","imagePullPolicy":"Always","terminationMessagePolicy":"File"}]"#
+            r#","initContainers":[{"name":"d","image":"i"}]"#
         ),
         ["spec.initContainers: Forbidden: initContainers may not be added or removed on resize"]
     );
@@ -155,8 +158,7 @@ fn an_init_container_is_resized_unless_it_would_be_started_anew() {
     let resources = r#""resources":{"requests":{"cpu":"1"}}"#;
     let init = |cpu: &str, more: &str| {
         let text = format!(
-            r#","initContainers":[{{"name":"d","image":"i","imagePullPolicy":"Always","terminationMessagePolicy":"File",
-            "resources":{{"requests":{{"cpu":"{cpu}"}}}}{more}}}]"#
+            r#","initContainers":[{{"name":"d","image":"i","resources":{{"requests":{{"cpu":"{cpu}"}}}}{more}}}]"#
         );
         running(resources, &text)
     };
@@ -179,14 +181,9 @@ fn an_init_container_is_resized_unless_it_would_be_started_anew() {
 #[test]
 fn a_node_that_tells_no_resources_cannot_resize() {
     let resources = |cpu: &str| format!(r#""resources":{{"requests":{{"cpu":"{cpu}"}}}}"#);
-    let with = |cpu: &str| {
-        let mut tree = running(&resources(cpu), "");
-        let mut pod = PodMut::of(&mut tree);
-        let mut status = pod.status_mut();
-        status.container_statuses_mut(0).set_name("c");
-        status.container_statuses_mut(0).state_mut().running_mut();
-        tree
-    };
+    let running =
+        r#","containerStatuses":[{"name":"c","image":"i","imageID":"","state":{"running":{}}}]"#;
+    let with = |cpu: &str| with_status(&resources(cpu), "", running);
     let errors = texts(&validation::update(
         pods(),
         "resize",

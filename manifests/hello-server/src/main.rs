@@ -3,8 +3,8 @@
 //! `POD_NAME` names it; `TEXT`, or the file named by `TEXT_FILE` (read anew each time, so that a mounted ConfigMap shows its
 //! changes), is what it says; `PORT` is where it listens (8080). `GET /healthz` answers `ok`.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv6Addr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv6Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,6 +15,8 @@ use nix::sys::signal::{SigSet, Signal};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Lines of a request that are read at most.
 const MAX_HEADERS: usize = 100;
+/// Bytes of a body that are taken, and thrown away.
+const MAX_BODY: u64 = 1 << 20;
 
 /// What it answers with.
 struct Hello {
@@ -87,7 +89,11 @@ impl Hello {
         write!(
             out,
             "HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
-        )
+        )?;
+        // A connection that is closed with something unread is reset, and the answer may be lost with it.
+        connection.shutdown(Shutdown::Write)?;
+        std::io::copy(&mut connection.take(MAX_BODY), &mut std::io::sink())?;
+        Ok(())
     }
 }
 

@@ -210,12 +210,16 @@ fn with_old_compute(rest: &mut Tree, old: PodSpec<'_>) {
 fn put_back(mut resources: ResourceRequirementsMut<'_>, old: ResourceRequirements<'_>) {
     for name in COMPUTE {
         match old.requests().get(name) {
-            Some(amount) => drop(resources.requests_mut().insert(name, amount)),
-            None => drop(resources.requests_mut().remove(name)),
+            Some(amount) => resources.requests_mut().insert(name, amount),
+            None => {
+                resources.requests_mut().remove(name);
+            }
         }
         match old.limits().get(name) {
-            Some(amount) => drop(resources.limits_mut().insert(name, amount)),
-            None => drop(resources.limits_mut().remove(name)),
+            Some(amount) => resources.limits_mut().insert(name, amount),
+            None => {
+                resources.limits_mut().remove(name);
+            }
         }
     }
 }
