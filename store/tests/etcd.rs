@@ -183,9 +183,10 @@ async fn a_server_that_hangs_leaves_a_write_unknown_and_a_read_unavailable() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_that_is_not_there_is_unavailable_not_unknown() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    // A port on which nobody listens, and which nobody else gets meanwhile.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", socket.local_addr().unwrap());
     let log = Etcd::new(&Config::new(vec![url])).await.unwrap();
     let failed = error(log.append(vec![put("k", "1", Expect::Absent)]).await);
     assert!(matches!(failed, Error::Unavailable(_)), "{failed}");
