@@ -1,11 +1,11 @@
 //! What all pods of the node are allowed together: who wants more is judged, one at a time, against what the others have.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use api::aggregate::Amounts;
 use api::core::v1::Node;
 use api::tree::Tree;
+use parking_lot::Mutex;
 use runtime::{Informer, Key};
 use tokio::sync::watch;
 
@@ -47,19 +47,24 @@ impl Allocations {
 
     /// What a pod was granted.
     pub fn of(&self, uid: &str) -> Option<Amounts> {
-        self.lock().get(uid).cloned()
+        self.requests.lock().get(uid).cloned()
     }
 
     /// A pod has so much, whatever the others have: it runs with it already.
     pub fn set(&self, uid: &str, requests: Amounts) {
-        if self.lock().insert(uid.to_owned(), requests.clone()) != Some(requests) {
+        if self
+            .requests
+            .lock()
+            .insert(uid.to_owned(), requests.clone())
+            != Some(requests)
+        {
             self.changed.send_replace(());
         }
     }
 
     /// A pod needs nothing any more.
     pub fn remove(&self, uid: &str) {
-        if self.lock().remove(uid).is_some() {
+        if self.requests.lock().remove(uid).is_some() {
             self.changed.send_replace(());
         }
     }
@@ -70,7 +75,7 @@ impl Allocations {
     /// The reason not to; it keeps what it has then.
     pub fn resize(&self, uid: &str, requests: Amounts) -> Result<(), Refusal> {
         let node = self.nodes.get(&self.node);
-        let mut all = self.lock();
+        let mut all = self.requests.lock();
         if let Some(node) = node {
             let others: Vec<&Amounts> = all
                 .iter()
@@ -91,10 +96,5 @@ impl Allocations {
         drop(all);
         self.changed.send_replace(());
         Ok(())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Amounts>> {
-        // Every change is one step: what a thread that panicked left is whole.
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
