@@ -72,7 +72,7 @@ impl Manager {
     }
 
     /// Cancelled once the pods that are here are known to whoever looks them up: who asked before would be told that there
-    /// are none.
+    /// are none. No worker acts before, either: it would find room that is another's.
     pub fn adopted(&self) -> CancellationToken {
         self.adopted.clone()
     }
@@ -310,6 +310,7 @@ impl Manager {
             self.allocations.clone(),
             pod,
             found,
+            self.adopted.clone(),
             self.stop.clone(),
         );
         self.workers.insert(uid.clone(), handle);

@@ -158,13 +158,14 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker for a pod as it was found.
+    /// Starts a worker for a pod as it was found; it acts once all pods that were found are `adopted`.
     pub fn spawn(
         shared: Arc<Shared>,
         lookup: Lookup,
         allocations: Arc<Allocations>,
         pod: Arc<Tree>,
         found: Found,
+        adopted: CancellationToken,
         stop: CancellationToken,
     ) -> (Handle, tokio::task::JoinHandle<bool>) {
         let Found {
@@ -236,7 +237,10 @@ impl Worker {
                 inbox: sender,
                 rejected,
             },
-            tokio::spawn(worker.run(stop)),
+            tokio::spawn(async move {
+                adopted.cancelled().await;
+                worker.run(stop).await
+            }),
         )
     }
 
