@@ -18,6 +18,17 @@ impl Duration {
         self.0
     }
 
+    /// Reads one that is not negative, as flags have it.
+    ///
+    /// # Errors
+    /// In words, when it is none.
+    pub fn parse_unsigned(text: &str) -> Result<std::time::Duration, String> {
+        let parsed: Duration = text.parse().map_err(|error| format!("{error}"))?;
+        parsed
+            .to_std()
+            .ok_or_else(|| "must not be negative".to_owned())
+    }
+
     /// As the standard library's duration; none if it is negative.
     pub fn to_std(self) -> Option<std::time::Duration> {
         u64::try_from(self.0)

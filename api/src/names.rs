@@ -9,6 +9,13 @@ const LABEL_MAX: usize = 63;
 const SUBDOMAIN_MAX: usize = 253;
 const DNS_LABEL_MAX: usize = 63;
 
+/// Whether the name of a resource is Kubernetes' own: without a domain, or with its domain. Others count such as
+/// `example.com/gpu`, the extended ones.
+/// <https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#extended-resources>
+pub fn is_native_resource(name: &str) -> bool {
+    !name.contains('/') || name.contains("kubernetes.io/")
+}
+
 /// What is wrong with a label's or annotation's key (a qualified name); nothing if it is one.
 pub fn label_key(key: &str) -> Vec<String> {
     let mut errors = Vec::new();

@@ -3,6 +3,9 @@
 use crate::core::v1::Pod;
 use crate::{Quantity, Ref, Tree};
 
+/// The resources that decide it, and that a resize may change.
+pub const COMPUTE: [&str; 2] = ["cpu", "memory"];
+
 /// The class that a pod's status tells, or else the one that its resources make it (upstream: `qos.GetPodQOS`).
 pub fn of(pod: &Tree) -> &str {
     match Pod::of(pod).status().qos_class() {
@@ -14,17 +17,12 @@ pub fn of(pod: &Tree) -> &str {
 /// The class that a pod's resources make it (upstream: `qos.ComputePodQOS`).
 pub fn computed(pod: &Tree) -> &'static str {
     let root = pod.root();
-    const COMPUTE: [&str; 2] = ["cpu", "memory"];
-    let amount = |of: Option<Ref<'_>>, resource: &str| -> Option<Quantity> {
-        let quantity = of?.get(resource)?.as_quantity()?;
-        (quantity > Quantity::default()).then_some(quantity)
-    };
     // Resources of the whole pod decide alone.
     if let Some(own) = root
         .path("spec.resources")
         .filter(|r| r.get("requests").is_some() || r.get("limits").is_some())
     {
-        return class(&[own], amount, &COMPUTE);
+        return class(&[own]);
     }
     let of = |path| root.path(path).into_iter().flat_map(Ref::items);
     let all: Vec<Ref<'_>> = of("spec.containers")
@@ -32,7 +30,7 @@ pub fn computed(pod: &Tree) -> &'static str {
         .filter_map(|c| c.get("resources"))
         .collect();
     let containers = of("spec.containers").count() + of("spec.initContainers").count();
-    match class(&all, amount, &COMPUTE) {
+    match class(&all) {
         // A container that says nothing has no limits.
         "Guaranteed" if all.len() < containers => "Burstable",
         class => class,
@@ -43,16 +41,18 @@ fn add(sum: Quantity, more: Option<Quantity>) -> Quantity {
     more.and_then(|more| sum.checked_add(more)).unwrap_or(sum)
 }
 
-fn class(
-    all: &[Ref<'_>],
-    amount: impl Fn(Option<Ref<'_>>, &str) -> Option<Quantity>,
-    compute: &[&str],
-) -> &'static str {
+/// How much of a resource is asked for; none is as nothing said.
+fn amount(of: Option<Ref<'_>>, resource: &str) -> Option<Quantity> {
+    let quantity = of?.get(resource)?.as_quantity()?;
+    (quantity > Quantity::default()).then_some(quantity)
+}
+
+fn class(all: &[Ref<'_>]) -> &'static str {
     let mut asks = false;
     let mut guaranteed = true;
-    let mut totals = vec![(Quantity::default(), Quantity::default()); compute.len()];
+    let mut totals = [(Quantity::default(), Quantity::default()); COMPUTE.len()];
     for resources in all {
-        for (index, resource) in compute.iter().enumerate() {
+        for (index, resource) in COMPUTE.iter().enumerate() {
             let request = amount(resources.get("requests"), resource);
             let limit = amount(resources.get("limits"), resource);
             asks |= request.is_some() || limit.is_some();

@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::Client;
+use common::{Answer, Client};
 use serde_json::{Value, json};
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -70,6 +70,15 @@ async fn pages_are_of_one_revision_however_much_is_written_between_them() {
     );
 }
 
+/// What the token leads to that comes with a refusal.
+#[allow(clippy::unwrap_used)] // A test fails by it.
+async fn rest(client: &Client, refused: &Answer) -> Vec<String> {
+    let refusal = refused.json();
+    let go_on = refusal["metadata"]["continue"].as_str().unwrap();
+    let page = format!("{MAPS}?limit=9&continue={go_on}");
+    names(&client.get(&page).await.ok())
+}
+
 #[tokio::test]
 async fn a_token_from_before_the_last_compaction_is_expired_though_nothing_has_changed() {
     let client = common::start_with(|config| config.compaction = Duration::from_millis(20)).await;
@@ -95,15 +104,7 @@ async fn a_token_from_before_the_last_compaction_is_expired_though_nothing_has_c
         assert!(tokio::time::Instant::now() < limit, "it does not expire");
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
-    let go_on = expired.json()["metadata"]["continue"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let rest = client
-        .get(&format!("{MAPS}?limit=9&continue={go_on}"))
-        .await
-        .ok();
-    assert_eq!(names(&rest), ["m002", "m003"]);
+    assert_eq!(rest(&client, &expired).await, ["m002", "m003"]);
     let exact = format!("{MAPS}?resourceVersion={revision}&resourceVersionMatch=Exact&limit=9");
     assert_eq!(client.get(&exact).await.refused().0, 410);
 }
@@ -128,15 +129,7 @@ async fn an_expired_token_says_how_to_go_on() {
         .get(&format!("{MAPS}?limit=2&continue={token}"))
         .await;
     // The rest, as it is now.
-    let go_on = answer.json()["metadata"]["continue"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let rest = client
-        .get(&format!("{MAPS}?limit=9&continue={go_on}"))
-        .await
-        .ok();
-    assert_eq!(names(&rest), ["m002", "m003", "m004"]);
+    assert_eq!(rest(&client, &answer).await, ["m002", "m003", "m004"]);
     let (code, reason, message) = answer.refused();
     assert_eq!((code, reason.as_str()), (410, "Expired"));
     assert!(message.starts_with(

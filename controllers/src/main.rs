@@ -39,13 +39,13 @@ struct Flags {
           action = ArgAction::Set)]
     leader_elect: bool,
     /// How long others wait before they take over.
-    #[arg(long, value_parser = duration, default_value = "15s")]
+    #[arg(long, value_parser = api::Duration::parse_unsigned, default_value = "15s")]
     leader_elect_lease_duration: Duration,
     /// How long the leader tries to renew before it gives up.
-    #[arg(long, value_parser = duration, default_value = "10s")]
+    #[arg(long, value_parser = api::Duration::parse_unsigned, default_value = "10s")]
     leader_elect_renew_deadline: Duration,
     /// How often the leader renews and others look.
-    #[arg(long, value_parser = duration, default_value = "2s")]
+    #[arg(long, value_parser = api::Duration::parse_unsigned, default_value = "2s")]
     leader_elect_retry_period: Duration,
     /// Kind of the lock.
     #[arg(long, default_value = "leases", value_parser = ["leases"])]
@@ -71,13 +71,13 @@ struct Flags {
     tls_private_key_file: Option<PathBuf>,
 
     /// How long a node may be silent before it counts as unreachable.
-    #[arg(long, value_parser = duration, default_value = "50s")]
+    #[arg(long, value_parser = api::Duration::parse_unsigned, default_value = "50s")]
     node_monitor_grace_period: Duration,
     /// The same for a node that has never said anything.
-    #[arg(long, value_parser = duration, default_value = "1m0s")]
+    #[arg(long, value_parser = api::Duration::parse_unsigned, default_value = "1m0s")]
     node_startup_grace_period: Duration,
     /// How often what cannot be done now for a node is tried again.
-    #[arg(long, value_parser = duration, default_value = "5s")]
+    #[arg(long, value_parser = api::Duration::parse_unsigned, default_value = "5s")]
     node_monitor_period: Duration,
     /// Nodes a second that are emptied in a healthy zone.
     #[arg(long, default_value_t = 0.1)]
@@ -101,13 +101,6 @@ struct Flags {
 }
 
 /// Reads Go's notation: `40s`, `1m30s`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: api::Duration = text.parse().map_err(|e| format!("{e}"))?;
-    parsed
-        .to_std()
-        .ok_or_else(|| "must not be negative".to_owned())
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
     let flags = Flags::parse();

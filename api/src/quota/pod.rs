@@ -38,17 +38,15 @@ const REQUIRED: [&str; 6] = [
 ];
 const REQUESTS: &str = "requests.";
 const HUGE_PAGES: &str = "hugepages-";
-const NATIVE_DOMAIN: &str = "kubernetes.io/";
 const DEVICE_CLASS: &str = "deviceclass.resource.kubernetes.io/";
-
-fn is_native(name: &str) -> bool {
-    !name.contains('/') || name.contains(NATIVE_DOMAIN)
-}
 
 pub(super) fn counts(name: &str) -> bool {
     let requested = name.strip_prefix(REQUESTS);
-    let extended =
-        || requested.is_some_and(|asked| !is_native(name) || asked.starts_with(DEVICE_CLASS));
+    let extended = || {
+        requested.is_some_and(|asked| {
+            !names::is_native_resource(name) || asked.starts_with(DEVICE_CLASS)
+        })
+    };
     let huge = requested.unwrap_or(name).starts_with(HUGE_PAGES);
     NAMES.contains(&name) || huge || extended()
 }
@@ -56,7 +54,8 @@ pub(super) fn counts(name: &str) -> bool {
 /// Whether a container may ask for it without upstream knowing what it is.
 fn is_extended(name: &str) -> bool {
     let quotable = || names::label_key(&format!("{REQUESTS}{name}")).is_empty();
-    !is_native(name) && !name.starts_with(REQUESTS) && quotable() || name.starts_with(DEVICE_CLASS)
+    !names::is_native_resource(name) && !name.starts_with(REQUESTS) && quotable()
+        || name.starts_with(DEVICE_CLASS)
 }
 
 /// Under which names of a quota requests and limits count.
@@ -219,13 +218,22 @@ fn effective<'a>(
         });
         aggregate::raise(&mut most, amounts);
     }
+    with_own(most, spec, of)
+}
+
+/// The pod's own resources in place of what its containers come to.
+fn with_own<'a>(
+    mut amounts: Amounts,
+    spec: PodSpec<'a>,
+    of: fn(ResourceRequirements<'a>) -> MapRef<'a, Quantity>,
+) -> Amounts {
     let own = spec.resources().filter(|own| has_own(*own)).map(of);
     let own = own.into_iter().flatten();
-    most.extend(
+    amounts.extend(
         own.filter(|(name, _)| is_of_pod(name))
             .map(|(name, amount)| (name.to_owned(), amount)),
     );
-    most
+    amounts
 }
 
 /// What a pod asks for: of its containers and what they are allowed, of itself, and its overhead (upstream:
@@ -240,13 +248,8 @@ pub fn requests(pod: Pod<'_>) -> Amounts {
 
 /// What a pod is to ask for once a resize of it is done, whatever it has now.
 pub fn spec_requests(spec: PodSpec<'_>) -> Amounts {
-    let mut requests = aggregate::of_containers(spec, ResourceRequirements::requests);
-    let own = spec.resources().filter(|own| has_own(*own));
-    let own = own.into_iter().flat_map(|own| own.requests());
-    requests.extend(
-        own.filter(|(name, _)| is_of_pod(name))
-            .map(|(name, amount)| (name.to_owned(), amount)),
-    );
+    let of = ResourceRequirements::requests;
+    let mut requests = with_own(aggregate::of_containers(spec, of), spec, of);
     aggregate::add(&mut requests, spec.overhead());
     requests
 }

@@ -41,7 +41,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE", requires = "etcd_certfile")]
     pub etcd_keyfile: Option<PathBuf>,
     /// How often the store's history before the last time is forgotten; 0 never. Pages of a list can be read for that long.
-    #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = api::Duration::parse_unsigned)]
     pub etcd_compaction_interval: Duration,
     /// Addresses of Services; for two stacks, two ranges with a comma.
     #[arg(
@@ -127,13 +127,6 @@ impl Options {
     pub fn kubelet_kubeconfig(&self, node: &str) -> PathBuf {
         kubeconfig(&self.data_dir, &format!("kubelet-{node}"))
     }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: api::Duration = text.parse().map_err(|error| format!("{error}"))?;
-    parsed
-        .to_std()
-        .ok_or_else(|| "must not be negative".to_owned())
 }
 
 fn port_range(text: &str) -> Result<RangeInclusive<u16>, String> {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use api::Quantity;
 use api::aggregate::Amounts;
 use api::core::v1::{Container, Pod, PodMut, ResourceRequirementsMut};
+use api::qos::COMPUTE;
 use api::tree::Tree;
 use api::view::MapRef;
 use serde_json::{Map, Value, json};
@@ -20,8 +21,6 @@ use super::record::Attempt;
 
 /// In the pod's directory.
 const FILE: &str = "allocation.json";
-/// What can be resized.
-pub const COMPUTE: [&str; 2] = ["cpu", "memory"];
 
 /// Requests and limits of one container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! What a pod may ask for that this node does not do: refused by name, never ignored.
 
 use api::core::v1::{Container, Pod, Probe, Volume};
+use api::names::is_native_resource;
 use api::tree::Tree;
 
 use crate::volume::is_supported_key;
@@ -168,12 +169,6 @@ fn volume_refused(volume: Volume<'_>) -> Option<String> {
     None
 }
 
-/// Whether a resource is one that somebody else counts out on the node: there is nothing to set up for it in a container, and
-/// whether the node has it is asked when the pod comes.
-fn is_extended(name: &str) -> bool {
-    name.contains('/') && !name.contains("kubernetes.io/")
-}
-
 /// The fields of one container that are not supported; `at` is its path. Those of an ephemeral container keep only itself from
 /// being started: its pod runs already.
 pub fn container_refused(at: &str, container: Container<'_>, selinux: bool) -> Vec<String> {
@@ -199,9 +194,12 @@ pub fn container_refused(at: &str, container: Container<'_>, selinux: bool) -> V
         !container.resources().claims().is_empty(),
     );
     for (name, _) in container.resources().limits() {
+        // Of what somebody else counts out on the node there is nothing to set up in a container; whether the node has it is
+        // asked when the pod comes.
+        let counted_by_others = !is_native_resource(name);
         refuse(
             &format!("resources.limits[{name}]"),
-            !["cpu", "memory", "ephemeral-storage"].contains(&name) && !is_extended(name),
+            !["cpu", "memory", "ephemeral-storage"].contains(&name) && !counted_by_others,
         );
     }
     for variable in container.env() {

@@ -8,12 +8,11 @@ use crate::core::v1::{
     Container, Pod, PodMut, PodSpec, ResourceRequirements, ResourceRequirementsMut,
 };
 use crate::field::{Error, ErrorList, Path};
+use crate::qos::{self, COMPUTE};
 use crate::view::{List, MapRef, View};
-use crate::{Quantity, Tree, qos};
+use crate::{Quantity, Tree};
 
 const ONLY_COMPUTE: &str = "only cpu and memory resources are mutable";
-/// What can be resized.
-const COMPUTE: [&str; 2] = ["cpu", "memory"];
 
 /// A pod that is resized, its metadata apart.
 pub(crate) fn resize(errors: &mut ErrorList, new: &Tree, old: &Tree) {

@@ -7,11 +7,11 @@ use crate::Quantity;
 use crate::aggregate;
 use crate::core::v1::{PodSpec, ResourceClaim, ResourceRequirements};
 use crate::field::{Error, ErrorList, Path};
+use crate::names::is_native_resource;
 use crate::view::{List, MapRef, View};
 
 const HUGE_PAGES: &str = "hugepages-";
 const REQUESTS: &str = "requests.";
-const NATIVE_DOMAIN: &str = "kubernetes.io/";
 /// Resources that have a meaning of their own without a domain.
 const STANDARD: &[&str] = &[
     "cpu",
@@ -49,21 +49,17 @@ const COUNTED: &[&str] = &[
 ];
 const CONTAINER: &[&str] = &["cpu", "memory", "ephemeral-storage"];
 
-fn is_native(name: &str) -> bool {
-    !name.contains('/') || name.contains(NATIVE_DOMAIN)
-}
-
 fn is_huge_pages(name: &str) -> bool {
     name.starts_with(HUGE_PAGES)
 }
 
 /// Whether more of it can be promised than there is.
 pub(crate) fn overcommits(name: &str) -> bool {
-    is_native(name) && !is_huge_pages(name)
+    is_native_resource(name) && !is_huge_pages(name)
 }
 
 fn is_extended(name: &str) -> bool {
-    !is_native(name)
+    !is_native_resource(name)
         && !name.starts_with(REQUESTS)
         && format::label_key(&format!("{REQUESTS}{name}")).is_empty()
 }
@@ -101,7 +97,7 @@ pub(crate) fn container_name(errors: &mut ErrorList, path: &Path<'_>, name: &str
                 "must be a standard resource for containers",
             ));
         }
-    } else if !is_native(name) && !is_extended(name) {
+    } else if !is_native_resource(name) && !is_extended(name) {
         errors.push(Error::invalid(
             path,
             check::quoted(name),

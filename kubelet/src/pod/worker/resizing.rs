@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use api::core::v1::{Container, Pod};
+use api::qos::COMPUTE;
 use api::quota;
 use api::tree::Tree;
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 use super::{RETRY, State, Worker, find};
 use crate::oci::cgroup::{self, PodLimits};
 use crate::oci::linux_resources;
-use crate::pod::allocation::{Allocation, COMPUTE, ContainerResources};
+use crate::pod::allocation::{Allocation, ContainerResources};
 use crate::pod::record::{Attempt, label};
 use crate::pod::resources;
 use crate::pod::status::{InProgress, Pending};
