@@ -32,6 +32,7 @@
 //! | [`admission`] | what may change or refuse a write | the log |
 //! | [`compaction`] | when the past is forgotten | what it is of |
 //! | [`bootstrap`] | what a cluster begins with | how it is stored |
+//! | `pod_references` | what a pod names of the API | who may read it |
 //! | [`server`] | puts all of it together | |
 //! | [`chain`] | the order of the above around a handler | any kind; how a request came in |
 //!
@@ -48,10 +49,10 @@
 //!   [`request::MAX_BODY_BYTES`].
 //! - **Stages**: wrap work in `cx.time(Stage::Decode, || …)` or `cx.time_async`; `cx.warn` and `cx.annotate` are
 //!   for client and audit.
-//! - **Seats**: the seat is given back when the last reference to the context is dropped; a streamed list body that keeps the
-//!   context keeps the seat. `cx.leave_seat()` gives it back early.
+//! - **Seats**: the seat is given back when the last reference to the context is dropped, which for a list is before its body is
+//!   taken: that is bounded in time (`codec::bounded`). `cx.leave_seat()` gives it back early.
 //! - **Streams** end when `cx.draining` does, else they are cut at the end of the drain.
-//! - **Derived indexes**: where the view applies a change (`PolicyChange::from(Role::of(&tree))`), feed [`authz::rbac::PolicySink`] (roles and bindings) and
+//! - **Derived indexes**: where the view applies a change (`server::policy`, `server::nodes`), feed [`authz::rbac::PolicySink`] (roles and bindings) and
 //!   [`authz::node::NodeSink`] (pods, volumes, attachments, slices) of [`chain::ApiServer::authorizer`]; both are behind
 //!   short locks. [`authn::TokenSubjects`] is answered from the view.
 //! - **Writes of roles and bindings** ask [`authz::Authorizer::may_write_role`] and [`authz::Authorizer::may_bind`]; reviews
@@ -80,6 +81,7 @@ mod leaders;
 pub mod metrics;
 pub mod openapi;
 pub mod pki;
+mod pod_references;
 mod proxy;
 pub mod registry;
 pub mod request;

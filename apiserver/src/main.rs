@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use apiserver::env::Env;
-use apiserver::run::{self, Options};
+use apiserver::run::{self, Options, StartError};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -57,7 +57,11 @@ async fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
         }
         told.cancel();
     });
-    let running = run::start(options, None, Env::system(), shutdown).await?;
-    running.ended().await;
+    match run::start(options, None, Env::system(), shutdown).await {
+        Ok(running) => running.ended().await,
+        // It was told to end while it waited for its store.
+        Err(StartError::Shutdown) => {}
+        Err(error) => return Err(error.into()),
+    }
     Ok(())
 }

@@ -304,6 +304,23 @@ async fn a_workload_is_scaled() {
 }
 
 #[tokio::test]
+async fn a_time_beyond_all_calendars_leaves_an_object_that_can_be_read() {
+    let client = common::start().await;
+    for (name, seconds) in [("a", "300000000000"), ("b", "9223372036854775807")] {
+        client.post(PODS, &pod(name, "n1")).await.ok();
+        let path = format!("{PODS}/{name}");
+        let grace = format!("{path}?gracePeriodSeconds={seconds}");
+        let going = client.delete(&grace).await.ok();
+        let last = "9999-12-31T23:59:59Z";
+        assert_eq!(going["metadata"]["deletionTimestamp"], last);
+        let labels = r#"{"metadata":{"labels":{"l":"v"}}}"#;
+        let patched = client.patch(&path, MERGE, labels).await.ok();
+        assert_eq!(patched["metadata"]["deletionTimestamp"], last);
+    }
+    client.get(PODS).await.ok();
+}
+
+#[tokio::test]
 async fn a_budget_decides_on_evictions() {
     let client = common::start().await;
     let pods = ["a", "b"];
@@ -343,6 +360,19 @@ async fn a_budget_decides_on_evictions() {
     assert_eq!(going["status"]["conditions"][1]["type"], "DisruptionTarget");
     let budget = client.get(&format!("{budgets}/p")).await.ok();
     assert_eq!(budget["status"]["disruptionsAllowed"], 0);
+    let condition = &budget["status"]["conditions"][0];
+    assert_eq!(
+        (
+            &condition["type"],
+            &condition["status"],
+            &condition["reason"]
+        ),
+        (
+            &json!("DisruptionAllowed"),
+            &json!("False"),
+            &json!("InsufficientPods")
+        )
+    );
     assert!(budget["status"]["disruptedPods"]["a"].is_string());
     let (code, reason, _) = client
         .post(&format!("{PODS}/b/eviction"), &eviction("b"))

@@ -475,6 +475,48 @@ async fn a_start_repairs_what_is_missing_and_what_is_left_over() {
 }
 
 #[tokio::test]
+async fn a_start_takes_what_a_large_service_has_and_goes_on_where_one_cannot_be_read() {
+    let log = log();
+    let put = |name: &str, value: Vec<u8>| Op::Put {
+        key: format!("services/specs/default/{name}").into(),
+        value: value.into(),
+        expect: Expect::Absent,
+        ttl: None,
+    };
+    // As upstream's with `--storage-media-type=application/json` leaves it; more ports than one append holds.
+    let ports: Vec<Value> = (0..200)
+        .map(|n| json!({ "name": format!("p{n}"), "port": 1000 + n, "protocol": "TCP", "targetPort": 80, "nodePort": 31000 + n }))
+        .collect();
+    let spec = json!({ "type": "NodePort", "clusterIP": "10.5.0.9", "clusterIPs": ["10.5.0.9"], "ports": ports,
+        "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster",
+        "externalTrafficPolicy": "Cluster" });
+    let metadata = json!({ "name": "large", "namespace": "default", "uid": "11111111-2222-4333-8444-555555555555",
+        "creationTimestamp": "2026-01-01T00:00:00Z", "labels": { "size": "large" } });
+    let large =
+        json!({ "apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec });
+    log.append(vec![
+        put("large", large.to_string().into_bytes()),
+        put("broken", b"k8s\0\xff\xff".to_vec()),
+    ])
+    .await
+    .unwrap();
+
+    let client = on(&log, &["10.5.0.0/24"]).await;
+    assert_eq!(addresses(&client).await, ["10.5.0.9"]);
+    for port in [31000, 31199] {
+        let ports = json!([{ "port": 80, "protocol": "TCP", "nodePort": port }]);
+        let spec = json!({ "type": "NodePort", "ports": ports });
+        let taken = client.post(SERVICES, &service("b", spec)).await;
+        assert_eq!(taken.code, 422, "{}", taken.text());
+    }
+    let of_size = client
+        .get(&format!("{SERVICES}?labelSelector=size=large"))
+        .await
+        .ok();
+    assert_eq!(of_size["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_dry_run_takes_nothing() {
     let client = common::start().await;
     let shown = client

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use serde_json::json;
 use store::clock::SystemClock;
 use store::{
     AppendError, Appended, Entry, Error, Expect, Health, Load, Log, Memory, Op, Revision, Tail,
 };
+use tokio::sync::watch;
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -20,6 +22,17 @@ const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 struct Failing {
     log: Memory,
     mode: Arc<AtomicU8>,
+    /// While it says so, what is written is not told of.
+    late: watch::Receiver<bool>,
+}
+
+impl Failing {
+    fn new(log: Memory, mode: &Arc<AtomicU8>) -> Failing {
+        let mode = Arc::clone(mode);
+        // Whose sender is gone does not change any more.
+        let late = watch::channel(false).1;
+        Failing { log, mode, late }
+    }
 }
 
 const FINE: u8 = 0;
@@ -83,7 +96,14 @@ impl Log for Failing {
         }
     }
     fn tail(&self, after: Revision) -> Tail {
-        self.log.tail(after)
+        let late = self.late.clone();
+        Tail::new(self.log.tail(after).then(move |item| {
+            let mut late = late.clone();
+            async move {
+                let _ = late.wait_for(|late| !late).await;
+                item
+            }
+        }))
     }
     async fn compact(&self, at: Revision) -> Result<(), Error> {
         self.log.compact(at).await
@@ -99,10 +119,7 @@ impl Log for Failing {
 #[tokio::test]
 async fn writes_fail_clearly_while_reads_go_on_and_it_recovers_by_itself() {
     let mode = Arc::new(AtomicU8::new(FINE));
-    let failing = Failing {
-        log: Memory::new(Arc::new(SystemClock), 1 << 20),
-        mode: Arc::clone(&mode),
-    };
+    let failing = Failing::new(Memory::new(Arc::new(SystemClock), 1 << 20), &mode);
     let client = common::start_with(|config| config.log = Arc::new(failing)).await;
     client
         .post(MAPS, &json!({ "metadata": { "name": "a" } }))
@@ -179,6 +196,37 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_start_gives_roles_of_an_earlier_release_what_they_lack() {
+    const ROLES: &str = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+    let log = Memory::new(Arc::new(SystemClock), 1 << 20);
+    let (first, second) = (log.clone(), log.clone());
+    let client = common::start_with(|config| config.log = Arc::new(first)).await;
+    let own = json!({ "verbs": ["get"], "apiGroups": ["example.com"], "resources": ["things"] });
+    let names = ["system:node-proxier", "system:kube-scheduler"];
+    let mut before = Vec::new();
+    for name in names {
+        let path = format!("{ROLES}/{name}");
+        let mut role = client.get(&path).await.ok();
+        before.push(role["rules"].as_array().unwrap().clone());
+        role["rules"] = json!([own]);
+        if name == names[1] {
+            role["metadata"]["annotations"]["rbac.authorization.kubernetes.io/autoupdate"] =
+                "false".into();
+        }
+        client.put(&path, &role).await.ok();
+    }
+    client.server.stop();
+
+    let client = common::start_existing(|config| config.log = Arc::new(second)).await;
+    let rules = client.get(&format!("{ROLES}/{}", names[0])).await.ok();
+    let mut wanted = vec![own.clone()];
+    wanted.extend(before[0].clone());
+    assert_eq!(rules["rules"], json!(wanted));
+    let theirs = client.get(&format!("{ROLES}/{}", names[1])).await.ok();
+    assert_eq!(theirs["rules"], json!([own]));
+}
+
+#[tokio::test]
 async fn two_servers_of_one_log_serve_one_cluster() {
     let log = Memory::new(Arc::new(SystemClock), 1 << 20);
     let (first, second) = (log.clone(), log.clone());
@@ -212,12 +260,36 @@ async fn two_servers_of_one_log_serve_one_cluster() {
 }
 
 #[tokio::test]
+async fn that_nothing_would_change_is_said_of_the_newest_version() {
+    let memory = Memory::new(Arc::new(SystemClock), 1 << 20);
+    let (lag, late) = watch::channel(false);
+    let slow = Failing {
+        late,
+        ..Failing::new(memory.clone(), &Arc::default())
+    };
+    let one = common::start_with(|config| config.log = Arc::new(slow)).await;
+    let two = common::start_existing(|config| config.log = Arc::new(memory)).await;
+    let map = json!({ "metadata": { "name": "m" }, "data": { "k": "one" } });
+    one.post(MAPS, &map).await.ok();
+    let path = format!("{MAPS}/m");
+    let set = |value: &str| format!(r#"{{"data":{{"k":"{value}"}}}}"#);
+    let merge = "application/merge-patch+json";
+
+    // The first server has not seen what the second acknowledges.
+    lag.send_replace(true);
+    two.patch(&path, merge, set("two")).await.ok();
+    let (patched, ()) = tokio::join!(one.patch(&path, merge, set("one")), async {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        lag.send_replace(false);
+    });
+    assert_eq!(patched.ok()["data"]["k"], "one");
+    assert_eq!(two.get(&path).await.ok()["data"]["k"], "one");
+}
+
+#[tokio::test]
 async fn a_delete_that_others_finish_has_succeeded_and_spares_who_comes_after() {
     let mode = Arc::new(AtomicU8::new(FINE));
-    let failing = Failing {
-        log: Memory::new(Arc::new(SystemClock), 1 << 20),
-        mode: Arc::clone(&mode),
-    };
+    let failing = Failing::new(Memory::new(Arc::new(SystemClock), 1 << 20), &mode);
     let client = common::start_with(|config| config.log = Arc::new(failing)).await;
     let pods = "/api/v1/namespaces/default/pods";
     let pod = json!({ "metadata": { "name": "p" },

@@ -223,6 +223,17 @@ async fn protobuf_events_are_framed_by_their_length() {
 }
 
 #[tokio::test]
+async fn a_watch_may_be_asked_for_longer_than_clocks_run() {
+    let client = common::start().await;
+    let seconds = i64::MAX;
+    let mut watch = client
+        .watch(&format!("{MAPS}?watch=1&timeoutSeconds={seconds}"))
+        .await;
+    put(&client, "m", json!({}), "v").await;
+    assert_eq!(watch.step().await, ("ADDED".to_owned(), "m".to_owned()));
+}
+
+#[tokio::test]
 async fn a_watch_ends_when_the_server_drains() {
     let client = common::start().await;
     let mut watch = client.watch(&format!("{MAPS}?watch=1")).await;

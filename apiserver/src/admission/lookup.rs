@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use api::codec::{json, protobuf};
 use api::{Tree, TypeId};
 use store::Revision;
 
-use crate::view::{Object, View};
+use crate::codec::object::decode_as;
+use crate::view::View;
 
 /// Reads objects of built-in kinds from the view.
 #[derive(Clone)]
@@ -20,7 +20,7 @@ impl Lookup {
 
     /// The object at `key` below `prefix` (`pods/`), as a tree of its stored version `ty`.
     pub fn get(&self, prefix: &str, key: &str, ty: TypeId) -> Option<Tree> {
-        decode(&*self.0.collection(prefix)?.get(key)?, ty)
+        decode_as(self.0.collection(prefix)?.get(key)?.value(), ty)
     }
 
     /// As [`Lookup::get`], but not older than any write acknowledged before: for what would be refused if it were missing.
@@ -40,7 +40,7 @@ impl Lookup {
         collection
             .snapshot()
             .from("")
-            .filter_map(|object| decode(object, ty))
+            .filter_map(|object| decode_as(object.value(), ty))
             .collect()
     }
 
@@ -54,7 +54,7 @@ impl Lookup {
             .snapshot()
             .from(&start)
             .take_while(|object| object.key().starts_with(&start))
-            .filter_map(|object| decode(object, ty))
+            .filter_map(|object| decode_as(object.value(), ty))
             .collect()
     }
 
@@ -62,14 +62,4 @@ impl Lookup {
     pub fn applied(&self) -> Revision {
         self.0.applied()
     }
-}
-
-fn decode(object: &Object, ty: TypeId) -> Option<Tree> {
-    let schema = api::Schema::builtin();
-    let value = object.value();
-    if value.first() == Some(&b'{') {
-        return json::decode(schema, ty, value.clone(), &mut json::Strict::new()).ok();
-    }
-    let unknown = protobuf::unwrap_unknown(value).ok()?;
-    protobuf::decode(schema, ty, value.slice(unknown.raw)).ok()
 }

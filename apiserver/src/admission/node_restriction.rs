@@ -7,12 +7,11 @@ use api::core::v1::{Node, Pod};
 use api::view::MapRef;
 use async_trait::async_trait;
 
-use super::service_account::references_secrets;
 use super::{Attributes, Lookup, Operation, Validate};
+use crate::pod_references::{self, MIRROR};
 use crate::registry::{meta, strategy};
 use crate::status::{Qualified, Status};
 
-const MIRROR: &str = "kubernetes.io/config.mirror";
 const RESTRICTED: &str = "node-restriction.kubernetes.io";
 /// The labels of `kubernetes.io` and `k8s.io` that a kubelet may set on its node.
 const OWN_LABELS: [&str; 11] = [
@@ -173,23 +172,8 @@ impl NodeRestriction {
                 owner.uid()
             ));
         }
-        let spec = pod.spec();
-        let references = [
-            ("secrets", references_secrets(spec)),
-            ("serviceaccounts", !spec.service_account_name().is_empty()),
-            (
-                "persistentvolumeclaims",
-                spec.volumes()
-                    .iter()
-                    .any(|v| v.persistent_volume_claim().is_some()),
-            ),
-            (
-                "configmaps",
-                spec.volumes().iter().any(|v| v.config_map().is_some()),
-            ),
-        ];
-        match references.iter().find(|(_, refers)| *refers) {
-            Some((what, _)) => refuse(format!(
+        match tree.root().get("spec").and_then(pod_references::asks_for) {
+            Some(what) => refuse(format!(
                 "node {node:?} can not create pods that reference {what}"
             )),
             None => Ok(()),

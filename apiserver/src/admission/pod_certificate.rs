@@ -12,11 +12,11 @@ use async_trait::async_trait;
 use super::certificates::{GROUP, may};
 use super::{Attributes, Lookup, Operation, Validate};
 use crate::authz::{self, Authorizer};
+use crate::pod_references::MIRROR;
 use crate::registry::strategy::same;
 use crate::status::{Reason, Status};
 
 const RESOURCE: &str = "podcertificaterequests";
-const MIRROR: &str = "kubernetes.io/config.mirror";
 /// Lets a node ask for signers that the pod does not name.
 const ANY_SIGNER: &str = "request-serviceaccounts-podcertificate-signer";
 

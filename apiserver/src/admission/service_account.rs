@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use api::Tree;
-use api::core::v1::{Pod, PodMut, PodSpec, ServiceAccount as Account, VolumeMut};
+use api::core::v1::{Pod, PodMut, ServiceAccount as Account, VolumeMut};
 use async_trait::async_trait;
 
 use super::{Attributes, Lookup, Mutate, Operation};
 use crate::env::Env;
+use crate::pod_references::{self, MIRROR};
 use crate::registry::names;
 use crate::status::{Qualified, Status};
 
@@ -19,8 +20,6 @@ const MOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const VOLUME: &str = "kube-api-access-";
 /// How long a token is good; it is renewed long before, and its use after an hour is noted.
 const TOKEN_SECONDS: i64 = 3607;
-/// Marks a pod that stands for one which a kubelet runs from a file.
-const MIRROR: &str = "kubernetes.io/config.mirror";
 /// How often the account of a new namespace is looked for, which a controller makes.
 const ATTEMPTS: usize = 10;
 
@@ -109,7 +108,8 @@ fn mirror(a: &Attributes<'_>, pod: &Tree) -> Result<(), Status> {
     if !spec.service_account_name().is_empty() {
         return Err(a.forbidden(Some(pod), "a mirror pod may not reference service accounts"));
     }
-    if references_secrets(spec) {
+    let whole = pod.root().get("spec");
+    if whole.is_some_and(|spec| !pod_references::secrets(spec).is_empty()) {
         return Err(a.forbidden(Some(pod), "a mirror pod may not reference secrets"));
     }
     let tokens = spec
@@ -129,26 +129,6 @@ fn mirror(a: &Attributes<'_>, pod: &Tree) -> Result<(), Status> {
         ));
     }
     Ok(())
-}
-
-/// Whether a pod names secrets in volumes, environments or pull secrets.
-pub fn references_secrets(spec: PodSpec<'_>) -> bool {
-    let container = |c: api::core::v1::Container<'_>| {
-        c.env_from().iter().any(|from| from.secret_ref().is_some())
-            || c.env()
-                .iter()
-                .filter_map(|env| env.value_from())
-                .any(|from| from.secret_key_ref().is_some())
-    };
-    !spec.image_pull_secrets().is_empty()
-        || spec.volumes().iter().any(|volume| {
-            volume.secret().is_some()
-                || volume
-                    .projected()
-                    .is_some_and(|p| p.sources().iter().any(|source| source.secret().is_some()))
-        })
-        || spec.containers().iter().any(container)
-        || spec.init_containers().iter().any(container)
 }
 
 /// Every container that mounts nothing there gets the token's volume.

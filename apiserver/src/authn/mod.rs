@@ -1,8 +1,8 @@
 //! Who is calling: client certificates, service account tokens, nobody; and whom they wish to be taken for.
 //!
-//! A request is asked for its certificate first, then for its bearer token. Credentials that are wrong are refused with 401,
-//! whatever else the request brings; a request without any is [`Identity::anonymous`], and RBAC says what that may. This
-//! module must not know what the caller wants.
+//! A request is asked for its certificate first, then for its bearer token; the first that is right tells who it is. If there
+//! are only wrong ones the answer is 401; a request without any (an Authorization header of another scheme says nothing here,
+//! as upstream) is [`Identity::anonymous`], and RBAC says what that may. This module must not know what the caller wants.
 
 mod impersonation;
 mod jwt;
@@ -34,9 +34,6 @@ pub enum Refused {
     /// The token is wrong.
     #[error("bearer token: {0}")]
     Token(#[from] TokenError),
-    /// There is an Authorization header that nobody here understands.
-    #[error("Authorization header of another scheme than Bearer")]
-    Scheme,
 }
 
 /// Tells who is calling.
@@ -56,20 +53,24 @@ impl Authenticator {
         headers: &HeaderMap,
         certificate: Option<&ClientCertificate>,
     ) -> Result<SharedIdentity, Refused> {
+        let mut wrong = None;
         if let Some(certificate) = certificate {
-            return certificate
-                .identity(self.tokens.now())
-                .map_err(Refused::Certificate);
+            match certificate.identity(self.tokens.now()) {
+                Ok(identity) => return Ok(identity),
+                Err(why) => wrong = Some(Refused::Certificate(why)),
+            }
         }
-        let Some(value) = headers.get(AUTHORIZATION) else {
-            return Ok(Arc::new(Identity::anonymous()));
-        };
-        let token = value
-            .to_str()
-            .ok()
-            .and_then(bearer)
-            .ok_or(Refused::Scheme)?;
-        Ok(self.tokens.authenticate(token, &[])?.identity)
+        let header = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok());
+        if let Some(token) = header.and_then(bearer) {
+            match self.tokens.authenticate(token, &[]) {
+                Ok(found) => return Ok(found.identity),
+                Err(why) => wrong = wrong.or(Some(Refused::Token(why))),
+            }
+        }
+        match wrong {
+            Some(wrong) => Err(wrong),
+            None => Ok(Arc::new(Identity::anonymous())),
+        }
     }
 
     /// The authenticator of tokens alone: what TokenReview asks.

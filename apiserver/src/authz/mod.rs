@@ -7,7 +7,6 @@
 mod attributes;
 pub mod bootstrap;
 pub mod escalation;
-mod feed;
 pub mod node;
 pub mod rbac;
 mod rule;

@@ -70,7 +70,7 @@ impl Rule {
     }
 
     /// The rule taken apart: each part has one verb, and one resource and group and name, or one path.
-    pub(super) fn atoms(&self) -> Vec<Rule> {
+    pub(crate) fn atoms(&self) -> Vec<Rule> {
         let one = |v: &Arc<str>| vec![Arc::clone(v)];
         let mut atoms = Vec::new();
         for group in &self.groups {
@@ -103,7 +103,7 @@ impl Rule {
     }
 
     /// Whether the rule allows all that `atom` does.
-    pub(super) fn covers(&self, atom: &Rule) -> bool {
+    pub(crate) fn covers(&self, atom: &Rule) -> bool {
         let all = |own: &[Arc<str>], other: &[Arc<str>]| {
             has(own, "*") || other.iter().all(|v| has(own, v))
         };

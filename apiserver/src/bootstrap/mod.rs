@@ -2,14 +2,16 @@
 //! servers must know to trust this one, and since when tokens in Secrets are tracked.
 //!
 //! Everything is made through the public API, in this server's own name, and only if it is missing: what people changed stays.
+//! Roles and bindings of an earlier release get what they lack.
 
 mod cluster;
 mod policy;
+mod reconcile;
 
 use axum::body::Body;
 use bytes::Bytes;
 use futures::StreamExt;
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -23,6 +25,7 @@ use crate::view::View;
 
 /// In whose name the server acts.
 const SELF: &str = "system:apiserver";
+const JSON: &str = "application/json";
 /// How many objects are made at a time.
 const PARALLEL: usize = 32;
 /// The namespaces that are always there.
@@ -75,7 +78,7 @@ pub async fn ensure(
     cluster: Option<&ClusterInfo>,
     now: Timestamp,
 ) -> Result<(), BootstrapError> {
-    let caller = server.in_process(Identity::user(SELF, [MASTERS]));
+    let caller = in_own_name(server);
     // Namespaces first: the others stand in them.
     make_all(&caller, view, NAMESPACES.map(namespace).into()).await?;
     let mut seeds = policy::seeds();
@@ -85,13 +88,14 @@ pub async fn ensure(
     make_all(&caller, view, seeds).await
 }
 
+/// The server as its own client.
+pub(crate) fn in_own_name(server: &ApiServer) -> InProcess {
+    server.in_process(Identity::user(SELF, [MASTERS]))
+}
+
 async fn make_all(caller: &InProcess, view: &View, seeds: Vec<Seed>) -> Result<(), BootstrapError> {
-    let missing = seeds.into_iter().filter(|seed| {
-        view.collection(seed.prefix)
-            .is_none_or(|collection| collection.get(&seed.key).is_none())
-    });
-    let mut made = futures::stream::iter(missing)
-        .map(|seed| make(caller.clone(), seed))
+    let mut made = futures::stream::iter(seeds)
+        .map(|seed| make(caller.clone(), view, seed))
         .buffer_unordered(PARALLEL);
     while let Some(result) = made.next().await {
         result?;
@@ -99,32 +103,58 @@ async fn make_all(caller: &InProcess, view: &View, seeds: Vec<Seed>) -> Result<(
     Ok(())
 }
 
-async fn make(caller: InProcess, seed: Seed) -> Result<(), BootstrapError> {
-    let failed = |message: String| BootstrapError {
-        path: seed.path.clone(),
-        message,
-    };
-    let request = Request::post(&seed.path)
-        .header(http::header::CONTENT_TYPE, "application/json")
-        // Who owns their fields, as with upstream's.
-        .header(http::header::USER_AGENT, "kube-apiserver")
-        .body(Body::from(seed.object.to_string()))
-        .map_err(|e| failed(e.to_string()))?;
-    let Ok(response) = caller.oneshot(request).await;
-    match response.status() {
-        // Another server of the same cluster was faster.
-        StatusCode::CONFLICT => Ok(()),
-        code if code.is_success() => Ok(()),
-        _ => {
-            let body: Bytes = response
-                .into_body()
-                .collect()
-                .await
-                .map(|b| b.to_bytes())
-                .unwrap_or_default();
-            Err(failed(String::from_utf8_lossy(&body).into_owned()))
+async fn make(caller: InProcess, view: &View, seed: Seed) -> Result<(), BootstrapError> {
+    let there = view
+        .collection(seed.prefix)
+        .is_some_and(|collection| collection.get(&seed.key).is_some());
+    if !there {
+        send(&caller, Method::POST, &seed.path, JSON, Some(&seed.object)).await?;
+    } else if policy::PREFIXES.contains(&seed.prefix) {
+        let name = seed.object["metadata"]["name"].as_str().unwrap_or_default();
+        let path = format!("{}/{name}", seed.path);
+        let stored = send(&caller, Method::GET, &path, JSON, None).await?;
+        if let Some(new) = reconcile::completed(&stored, &seed.object) {
+            send(&caller, Method::PUT, &path, JSON, Some(&new)).await?;
         }
     }
+    Ok(())
+}
+
+/// Sends a request; what is answered. Another server of the cluster that was faster has done it as well.
+///
+/// # Errors
+/// If it is refused.
+pub(crate) async fn send(
+    caller: &InProcess,
+    method: Method,
+    path: &str,
+    content_type: &str,
+    object: Option<&Value>,
+) -> Result<Value, BootstrapError> {
+    let failed = |message: String| BootstrapError {
+        path: path.to_owned(),
+        message,
+    };
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(http::header::CONTENT_TYPE, content_type)
+        // Who owns their fields, as with upstream's.
+        .header(http::header::USER_AGENT, "kube-apiserver")
+        .body(object.map_or_else(Body::empty, |object| Body::from(object.to_string())))
+        .map_err(|e| failed(e.to_string()))?;
+    let Ok(response) = caller.clone().oneshot(request).await;
+    let code = response.status();
+    let body: Bytes = response
+        .into_body()
+        .collect()
+        .await
+        .map(|b| b.to_bytes())
+        .unwrap_or_default();
+    if code != StatusCode::CONFLICT && !code.is_success() {
+        return Err(failed(String::from_utf8_lossy(&body).into_owned()));
+    }
+    serde_json::from_slice(&body).map_err(|e| failed(e.to_string()))
 }
 
 fn namespace(name: &str) -> Seed {

@@ -8,6 +8,13 @@ use crate::authz::bootstrap::{AGGREGATE_PREFIX, AUTOUPDATE, Binding, LABEL, Poli
 use crate::authz::rbac::{RoleRef, Subject};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
+/// Where roles and bindings stand in the log.
+pub(super) const PREFIXES: [&str; 4] = [
+    "roles/",
+    "clusterroles/",
+    "rolebindings/",
+    "clusterrolebindings/",
+];
 
 /// The user that our controllers are, alone or in one process with the server.
 const CONTROLLERS: &str = "system:kube-controller-manager";

@@ -91,15 +91,15 @@ async fn nobody_gets_further_than_they_may() {
     assert_eq!(response.status(), 200);
     let response = server.clone().answer(get("/api")).await;
     assert_eq!(response.status(), 403);
-    // Wrong credentials are not anonymous.
-    for value in ["Bearer x.y.z", "Basic YTpi", "Bearer"] {
+    // Wrong credentials are not anonymous; those of a scheme that is not spoken here are none.
+    for (value, code) in [("Bearer x.y.z", 401), ("Basic YTpi", 200), ("Bearer", 200)] {
         let mut request = get("/version");
         request
             .headers_mut()
             .insert("authorization", value.parse().unwrap());
         assert_eq!(
             server.clone().answer(request).await.status(),
-            401,
+            code,
             "{value}"
         );
     }

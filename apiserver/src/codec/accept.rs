@@ -193,7 +193,11 @@ impl<'a> Clause<'a> {
         for parameter in parts {
             let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             match key.trim() {
-                "q" => clause.quality = value.trim().parse().unwrap_or(1.0),
+                "q" => {
+                    let quality = value.trim().parse().ok();
+                    // `nan` and `inf` are numbers to the parser, and in no order.
+                    clause.quality = quality.filter(|q: &f64| q.is_finite()).unwrap_or(1.0);
+                }
                 key => clause.parameters.push((key, value.trim())),
             }
         }
@@ -404,6 +408,16 @@ mod tests {
         ] {
             assert_eq!(of(accept), Ok(want), "{accept}");
         }
+    }
+
+    #[test]
+    fn qualities_that_are_no_numbers_count_as_none() {
+        let mut text = "application/yaml;q=nan, application/json;q=0.5, ".repeat(30);
+        text.push_str("application/vnd.kubernetes.protobuf;q=inf");
+        let headers = HeaderMap::from_iter([(ACCEPT, text.parse().unwrap())]);
+        assert!(clauses(&headers).iter().all(|c| c.quality.is_finite()));
+        let best = accepted(&headers, "").unwrap();
+        assert_eq!(best.media, Media::Yaml);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body::Frame;
 
 use super::accept::Accepted;
+use super::bounded::Bounded;
 use super::kind::KindCodec;
 use super::object::{bare, put_length, put_varint, rendered, varint_len};
 use super::pretty::Indenter;
@@ -167,7 +168,7 @@ impl ListWriter {
     /// If what is stored cannot be read; in a stream that comes later, and breaks it off.
     pub fn into_body(self) -> Result<Body, Status> {
         match self.accepted.media {
-            Media::Json => Ok(Body::new(Stream {
+            Media::Json => Ok(Body::new(Bounded::new(Stream {
                 open: self.open(),
                 close: if self.table.is_some() || !self.accepted.pretty {
                     b"]}\n"
@@ -179,7 +180,7 @@ impl ListWriter {
                 finished: false,
                 first: true,
                 indenter: Indenter::default(),
-            })),
+            }))),
             Media::Yaml => {
                 let mut out = self.open();
                 let mut this = self;
@@ -286,14 +287,14 @@ impl ListWriter {
         put_length(&mut head, 2, total);
         put_length(&mut head, 1, meta.len());
         head.extend_from_slice(&meta);
-        Ok(Body::new(ProtobufStream {
+        Ok(Body::new(Bounded::new(ProtobufStream {
             cache,
             kind,
             shape,
             head: Some(head),
             objects: objects.into_iter(),
             finished: false,
-        }))
+        })))
     }
 }
 

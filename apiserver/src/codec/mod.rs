@@ -2,6 +2,7 @@
 //! lists and watch frames. This module must not know verbs, admission or storage.
 
 pub mod accept;
+mod bounded;
 mod definition;
 pub mod kind;
 pub mod list;

@@ -74,6 +74,17 @@ pub fn decode_value(kind: &KindCodec, key: &str, value: &Bytes) -> Result<Tree, 
     Ok(tree)
 }
 
+/// What is stored as `value`, as a built-in type of the version that it is stored in, for who needs a part of it only; `None` if
+/// it cannot be read.
+pub fn decode_as(value: &Bytes, ty: TypeId) -> Option<Tree> {
+    let schema = api::Schema::builtin();
+    if value.first() == Some(&b'{') {
+        return json::decode(schema, ty, value.clone(), &mut json::Strict::new()).ok();
+    }
+    let unknown = protobuf::unwrap_unknown(value).ok()?;
+    protobuf::decode(schema, ty, value.slice(unknown.raw)).ok()
+}
+
 /// The message type of what is stored: of the version that its envelope names.
 fn stored_type(kind: &KindCodec, api_version: &str, name: &str) -> TypeId {
     if api_version == kind.stored_api_version {

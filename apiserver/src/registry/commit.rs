@@ -166,7 +166,7 @@ impl Api {
         }
     }
 
-    /// The object at `key`: from the view as it stands, which shows everything that this server has acknowledged.
+    /// The object at `key`: from the view as it stands, which shows everything that this server has acknowledged unless it is late.
     pub fn current(&self, kind: &Kind, key: &str) -> Option<Arc<Object>> {
         kind.collection.as_ref()?.get(key)
     }

@@ -428,7 +428,7 @@ fn step(kind: &Kind, object: &mut Tree, options: &DeleteOptions, now: i64) -> St
             (Some(deletion), grace) => match asked {
                 // Only a shorter time may be asked for.
                 Some(asked) if asked < grace => {
-                    let moved = deletion - grace + asked;
+                    let moved = deletion.saturating_sub(grace).saturating_add(asked);
                     let late = moved < now;
                     marked = Some((
                         if late { now } else { moved },
@@ -440,7 +440,11 @@ fn step(kind: &Kind, object: &mut Tree, options: &DeleteOptions, now: i64) -> St
             },
             (None, _) => {
                 let grace = graceful.unwrap_or_default();
-                marked = Some((now + grace, grace, generation + i64::from(generation > 0)));
+                marked = Some((
+                    now.saturating_add(grace),
+                    grace,
+                    generation + i64::from(generation > 0),
+                ));
             }
         }
     }

@@ -12,7 +12,7 @@ use super::strategy::{self, Strategy};
 use crate::codec::kind::KindCodec;
 use crate::codec::table::{DefaultColumns, TableRenderer};
 use crate::status::Qualified;
-use crate::view::project::{FieldPath, Form, Protobuf};
+use crate::view::project::{FieldPath, Form, Stored};
 use crate::view::{self, Collection, View};
 
 /// A resource in one version, as it is served.
@@ -161,7 +161,7 @@ pub fn builtin_resources() -> Vec<view::Resource> {
             .collect();
         resources.push(view::Resource {
             prefix: prefix.into(),
-            projector: Arc::new(Protobuf { fields: paths }),
+            projector: Arc::new(Stored { fields: paths }),
             indexed,
         });
     }
@@ -169,7 +169,7 @@ pub fn builtin_resources() -> Vec<view::Resource> {
     resources
 }
 
-/// The way to a selectable field in protobuf.
+/// The way to a selectable field.
 fn field_path(schema: &Schema, ty: api::TypeId, selectable: &SelectableField) -> FieldPath {
     let or = selectable.or.map(|path| Box::new(way(schema, ty, path)));
     FieldPath {
@@ -178,8 +178,9 @@ fn field_path(schema: &Schema, ty: api::TypeId, selectable: &SelectableField) ->
     }
 }
 
-fn way(schema: &Schema, mut ty: api::TypeId, names: &str) -> FieldPath {
+fn way(schema: &Schema, mut ty: api::TypeId, names: &'static str) -> FieldPath {
     let mut path = FieldPath {
+        names,
         numbers: Vec::new(),
         form: Form::Text,
         default: "",

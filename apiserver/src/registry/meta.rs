@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use api::schema::FieldId;
+use api::time::{MAX_SECONDS, ZERO_SECONDS};
 use api::tree::Value;
 use api::{Ref, RefMut, Tree};
 use jiff::Timestamp;
@@ -162,8 +163,9 @@ impl MetaMut<'_> {
         }
     }
 
-    /// Sets a time, in whole seconds.
+    /// Sets a time, in whole seconds: the nearest one that a timestamp can say.
     pub fn set_time(&mut self, field: &str, at: i64) {
+        let at = at.clamp(ZERO_SECONDS + 1, MAX_SECONDS);
         self.set(field, Value::Time(at));
     }
 

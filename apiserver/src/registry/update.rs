@@ -131,6 +131,8 @@ enum Stop {
     Again(Revision),
     /// The request is refused.
     Refused(Status),
+    /// Nothing would change, if the view is up to date.
+    Unchanged(Written),
 }
 
 impl From<Status> for Stop {
@@ -147,7 +149,7 @@ pub async fn run(api: &Api, call: &Call<'_>, change: &Change<'_>) -> Result<Writ
     let mut certain = false;
     let mut attempts = 0;
     loop {
-        match attempt(api, call, change, &key, current.as_ref()).await {
+        let verdict = match attempt(api, call, change, &key, current.as_ref()).await {
             Ok(written) => return Ok(written),
             Err(Stop::Again(head)) => {
                 attempts += 1;
@@ -156,20 +158,22 @@ pub async fn run(api: &Api, call: &Call<'_>, change: &Change<'_>) -> Result<Writ
                 }
                 let _ = api.view.reach(head).await;
                 current = api.current(kind, &key);
+                continue;
             }
-            Err(Stop::Refused(status)) if certain || !worth_a_second_look(&status) => {
-                return Err(status);
-            }
-            Err(Stop::Refused(status)) => {
-                // Refused for what may be out of date.
-                let fresh = api.fresh(cx, kind, &key).await?;
-                if fresh.as_ref().map(|o| o.revision()) == current.as_ref().map(|o| o.revision()) {
-                    return Err(status);
-                }
-                current = fresh;
-                certain = true;
-            }
+            Err(Stop::Refused(status)) if !worth_a_second_look(&status) => return Err(status),
+            Err(Stop::Refused(status)) => Err(status),
+            Err(Stop::Unchanged(written)) => Ok(written),
+        };
+        if certain {
+            return verdict;
         }
+        // Judged by what may be out of date.
+        let fresh = api.fresh(cx, kind, &key).await?;
+        if fresh.as_ref().map(|o| o.revision()) == current.as_ref().map(|o| o.revision()) {
+            return verdict;
+        }
+        current = fresh;
+        certain = true;
     }
 }
 
@@ -265,11 +269,11 @@ async fn attempt(
     }
     if value == *object.value() || same_but_times(&new, &old) {
         // Nothing changed: nothing is written.
-        return Ok(Written {
+        return Err(Stop::Unchanged(Written {
             tree: old,
             object: Some(Arc::clone(object)),
             created: false,
-        });
+        }));
     }
     let op = Op::Put {
         key: store_key(kind, key),

@@ -21,6 +21,8 @@ use crate::status::Status;
 /// How long a watch lasts at least if it does not say: upstream's `--min-request-timeout`. Up to as much is added, so that
 /// watchers do not all come back at once.
 const MIN_TIMEOUT: Duration = Duration::from_secs(1800);
+/// Longer than any connection: what a client asks for may be beyond what a clock can say.
+const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Answers a stream of events.
 pub async fn watch(api: &Api, call: &Call<'_>) -> Result<Response<Body>, Status> {
@@ -122,7 +124,7 @@ pub async fn watch(api: &Api, call: &Call<'_>) -> Result<Response<Body>, Status>
 
 fn timeout(api: &Api, options: &ListOptions) -> Duration {
     match options.timeout_seconds.map(u64::try_from) {
-        Some(Ok(seconds)) if seconds > 0 => Duration::from_secs(seconds),
+        Some(Ok(seconds)) if seconds > 0 => Duration::from_secs(seconds).min(MAX_TIMEOUT),
         _ => {
             let mut random = [0u8; 4];
             api.env.random.fill(&mut random);

@@ -127,7 +127,11 @@ async fn listen(
     let key = SigningKey::from_pem(&read_private(&pki.key_path("sa"))?)?;
     let tls = Arc::new(TlsState::new(&tls_files(&pki)?)?);
 
-    let log = open_log(options).await?;
+    let log = tokio::select! {
+        biased;
+        () = shutdown.cancelled() => return Err(StartError::Shutdown),
+        log = open_log(options) => log?,
+    };
     let mut config_of_server = Config::new(Arc::clone(&log), env.clone());
     config_of_server.limits = flow::Limits {
         read_only: options.max_requests_inflight,
@@ -167,7 +171,7 @@ async fn listen(
         server = Server::start(config_of_server) => server?,
     };
     watch_health(&server, Arc::clone(&log), shutdown.clone());
-    let renewing = (options.clone(), kubelets);
+    let renewing = (options.clone(), address.port(), kubelets);
     renew(
         config,
         Arc::clone(&tls),
@@ -343,7 +347,7 @@ fn watch_health(server: &Server, log: Arc<dyn Log>, shutdown: CancellationToken)
 fn renew(
     config: PkiConfig,
     tls: Arc<TlsState>,
-    (options, kubelets): (Options, Kubelets),
+    (options, port, kubelets): (Options, u16, Kubelets),
     env: Env,
     shutdown: CancellationToken,
 ) {
@@ -356,6 +360,8 @@ fn renew(
             }
             let renewed = match ensure_pki(&config, &env).await {
                 Ok(pki) => tls_files(&pki).and_then(|files| {
+                    // A component that starts later finds what is valid then.
+                    write_kubeconfigs(&options, &pki, port)?;
                     kubelets.use_https(kubelet_client(&options, &pki)?);
                     Ok(tls.reload(&files)?)
                 }),

@@ -3,13 +3,15 @@
 use std::sync::{Arc, LazyLock};
 
 use api::certificates::v1::PodCertificateRequest;
-use api::codec::protobuf;
-use api::core::v1::{Container, PersistentVolume, Pod, PodSpec};
+use api::core::v1::{PersistentVolume, Pod};
 use api::storage::v1::VolumeAttachment;
 use api::{Tree, TypeId};
 
 use crate::authz::Authorizer;
-use crate::authz::node::{Edges, Kind, NodeSink, Object as Named};
+use crate::authz::node::{Edges, Kind, NodeSink};
+use crate::codec::object::decode_as;
+use crate::pod_references::{self, MIRROR};
+use crate::view::project::part;
 use crate::view::{Derived, Event, Object};
 
 /// The version that requests for pods' certificates are stored in, of which there is no typed view.
@@ -48,9 +50,12 @@ impl Derived for NodeFeed {
         let new = event.new.as_deref();
         let (kind, edges) = match prefix {
             "pods/" => {
-                // A pod's status says nothing of whom it concerns: nearly all changes end here.
                 let bound = |o: &Object| !o.projection().field(0).is_empty();
-                if event.old.as_deref().is_some_and(bound) && new.is_some_and(bound) {
+                if let (Some(old), Some(new)) = (event.old.as_deref(), new)
+                    && bound(old)
+                    && same_spec(old, new)
+                {
+                    // A pod's status says nothing of whom it concerns: nearly all changes end here.
                     return;
                 }
                 (
@@ -84,83 +89,43 @@ impl Derived for NodeFeed {
 }
 
 fn decode(object: &Object, ty: TypeId) -> Option<Tree> {
-    let unknown = protobuf::unwrap_unknown(object.value()).ok()?;
-    protobuf::decode(
-        api::Schema::builtin(),
-        ty,
-        object.value().slice(unknown.raw),
-    )
-    .ok()
+    decode_as(object.value(), ty)
+}
+
+fn same_spec(old: &Object, new: &Object) -> bool {
+    let spec = |object: &Object| part(object.value(), 2).map(<[u8]>::to_vec);
+    spec(old).is_some_and(|old| spec(new) == Some(old))
 }
 
 fn pod(tree: &Tree, namespace: &str) -> Edges {
-    let spec = Pod::of(tree).spec();
-    let mut names: Vec<Named> = Vec::new();
-    let mut add = |kind: Kind, name: &str| {
-        if !name.is_empty() {
-            names.push((kind, namespace.to_owned(), name.to_owned()));
-        }
+    let pod = Pod::of(tree);
+    let mut edges = Edges {
+        node: Some(pod.spec().node_name().to_owned()),
+        ..Edges::default()
     };
-    add(Kind::ServiceAccount, spec.service_account_name());
-    spec.image_pull_secrets()
-        .iter()
-        .for_each(|secret| add(Kind::Secret, secret.name()));
-    containers(spec, &mut add);
-    for volume in spec.volumes().iter() {
-        if let Some(secret) = volume.secret() {
-            add(Kind::Secret, secret.secret_name());
-        }
-        if let Some(map) = volume.config_map() {
-            add(Kind::ConfigMap, map.name());
-        }
-        if let Some(claim) = volume.persistent_volume_claim() {
-            add(Kind::PersistentVolumeClaim, claim.claim_name());
-        }
-        if volume.ephemeral().is_some() {
-            let claim = format!("{}-{}", Pod::of(tree).metadata().name(), volume.name());
-            add(Kind::PersistentVolumeClaim, &claim);
-        }
-        for source in volume
-            .projected()
-            .into_iter()
-            .flat_map(|p| p.sources().iter().collect::<Vec<_>>())
-        {
-            if let Some(secret) = source.secret() {
-                add(Kind::Secret, secret.name());
-            }
-            if let Some(map) = source.config_map() {
-                add(Kind::ConfigMap, map.name());
-            }
-        }
-    }
-    Edges {
-        node: Some(spec.node_name().to_owned()),
-        names,
-        follows: None,
-    }
-}
-
-fn containers(spec: PodSpec<'_>, add: &mut impl FnMut(Kind, &str)) {
-    let mut container = |c: Container<'_>| {
-        for env in c.env().iter().filter_map(|env| env.value_from()) {
-            if let Some(secret) = env.secret_key_ref() {
-                add(Kind::Secret, secret.name());
-            }
-            if let Some(map) = env.config_map_key_ref() {
-                add(Kind::ConfigMap, map.name());
-            }
-        }
-        for from in c.env_from().iter() {
-            if let Some(secret) = from.secret_ref() {
-                add(Kind::Secret, secret.name());
-            }
-            if let Some(map) = from.config_map_ref() {
-                add(Kind::ConfigMap, map.name());
-            }
-        }
+    // What a node may create must not open anything to it: admission refuses such mirror pods, too.
+    let mirror = pod.metadata().annotations().get(MIRROR).is_some();
+    let Some(spec) = tree.root().get("spec").filter(|_| !mirror) else {
+        return edges;
     };
-    spec.containers().iter().for_each(&mut container);
-    spec.init_containers().iter().for_each(&mut container);
+    let account = pod.spec().service_account_name();
+    let accounts = Some(account).filter(|name| !name.is_empty());
+    let accounts = accounts.map(|name| (Kind::ServiceAccount, name.to_owned()));
+    let secrets = pod_references::secrets(spec).into_iter();
+    let maps = pod_references::config_maps(spec).into_iter();
+    let claims = pod_references::claims(pod.metadata().name(), spec);
+    edges.names = accounts
+        .into_iter()
+        .chain(secrets.map(|name| (Kind::Secret, name.to_owned())))
+        .chain(maps.map(|name| (Kind::ConfigMap, name.to_owned())))
+        .chain(
+            claims
+                .into_iter()
+                .map(|name| (Kind::PersistentVolumeClaim, name)),
+        )
+        .map(|(kind, name)| (kind, namespace.to_owned(), name))
+        .collect();
+    edges
 }
 
 /// It concerns the node that it names, which asked for it.
@@ -204,5 +169,39 @@ fn attachment(tree: &Tree) -> Edges {
     Edges {
         node: Some(VolumeAttachment::of(tree).spec().node_name().to_owned()),
         ..Edges::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edges(metadata: &str) -> Edges {
+        let json = format!(
+            r#"{{"metadata":{metadata},"spec":{{"nodeName":"n1","serviceAccountName":"a",
+            "ephemeralContainers":[{{"name":"e","envFrom":[{{"secretRef":{{"name":"s"}}}}]}}],
+            "volumes":[{{"name":"v","configMap":{{"name":"m"}}}},{{"name":"t","ephemeral":{{}}}}]}}}}"#
+        );
+        let mut strict = api::codec::json::Strict::new();
+        let schema = api::Schema::builtin();
+        let tree = api::codec::json::decode(schema, Pod::TYPE, json.into_bytes(), &mut strict);
+        pod(&tree.unwrap(), "ns")
+    }
+
+    #[test]
+    fn a_pod_opens_to_its_node_what_it_names_and_a_mirror_pod_nothing() {
+        let of = |kind, name: &str| (kind, "ns".to_owned(), name.to_owned());
+        let found = edges(r#"{"name":"p"}"#);
+        assert_eq!(found.node.as_deref(), Some("n1"));
+        let all = [
+            of(Kind::ServiceAccount, "a"),
+            of(Kind::Secret, "s"),
+            of(Kind::ConfigMap, "m"),
+            of(Kind::PersistentVolumeClaim, "p-t"),
+        ];
+        assert_eq!(found.names, all);
+        let mirror = edges(r#"{"name":"p","annotations":{"kubernetes.io/config.mirror":"hash"}}"#);
+        assert_eq!(mirror.node.as_deref(), Some("n1"));
+        assert!(mirror.names.is_empty());
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use api::codec::protobuf;
 use api::{Ref, Tree};
 
 use crate::authz::rbac::{PolicyChange, PolicySink, RoleRef, Subject};
 use crate::authz::{Authorizer, Rule};
+use crate::codec::object::decode_as;
 use crate::view::{Derived, Event, Object};
 
 const PREFIXES: [(&str, &str); 4] = [
@@ -72,10 +72,8 @@ impl Derived for PolicyFeed {
 }
 
 fn decode(kind: &str, object: &Object) -> Option<Tree> {
-    let schema = api::Schema::builtin();
-    let unknown = protobuf::unwrap_unknown(object.value()).ok()?;
-    let ty = schema.type_of_kind("rbac.authorization.k8s.io", "v1", kind)?;
-    protobuf::decode(schema, ty, object.value().slice(unknown.raw)).ok()
+    let ty = api::Schema::builtin().type_of_kind("rbac.authorization.k8s.io", "v1", kind)?;
+    decode_as(object.value(), ty)
 }
 
 fn text<'a>(node: Ref<'a>, field: &str) -> &'a str {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use api::codec::protobuf;
+use api::meta::v1::PartialObjectMetadata;
 use jiff::Timestamp;
 
 use crate::authn::{ObjectState, TokenSubjects};
+use crate::codec::object::decode_as;
 use crate::registry::meta;
 use crate::view::View;
 
@@ -22,11 +23,8 @@ impl ViewSubjects {
 
     fn state(&self, prefix: &str, key: &str) -> Option<ObjectState> {
         let object = self.view.collection(prefix)?.get(key)?;
-        let schema = api::Schema::builtin();
         // Metadata is all that is read, and stands at the same place in every kind.
-        let ty = schema.type_of_kind("meta.k8s.io", "v1", "PartialObjectMetadata")?;
-        let unknown = protobuf::unwrap_unknown(object.value()).ok()?;
-        let tree = protobuf::decode(schema, ty, object.value().slice(unknown.raw)).ok()?;
+        let tree = decode_as(object.value(), PartialObjectMetadata::TYPE)?;
         let meta = meta::of(&tree);
         let deletion = meta
             .deletion()

@@ -13,12 +13,12 @@ use bytes::Bytes;
 use store::{Expect, Op};
 
 use super::spec::Family;
-use crate::codec::object::{decode, encode, set_kind, wrap};
+use crate::codec::object::{decode, decode_as, encode, set_kind, wrap};
 use crate::registry::commit::store_key;
 use crate::registry::managed::{Writer, track};
 use crate::registry::{Api, Kind, meta};
 use crate::status::{Qualified, Status};
-use crate::view::project::Protobuf;
+use crate::view::project::Stored;
 use crate::view::{self, Object};
 
 /// The keys of node ports stand beside where upstream keeps its bitmap of them (`ranges/servicenodeports`): one a port, so that
@@ -34,7 +34,7 @@ const FAMILY: &str = "ipaddress.kubernetes.io/ip-family";
 pub fn resource() -> view::Resource {
     view::Resource {
         prefix: PORTS.into(),
-        projector: Arc::new(Protobuf { fields: Vec::new() }),
+        projector: Arc::<Stored>::default(),
         indexed: Arc::new([]),
     }
 }
@@ -231,14 +231,7 @@ fn port_key(port: i32) -> Bytes {
 
 /// The UID of the Service that has the node port.
 pub(super) fn port_owner(object: &Object) -> Option<String> {
-    let unknown = protobuf::unwrap_unknown(object.value()).ok()?;
-    let ty = api::meta::v1::PartialObjectMetadata::TYPE;
-    let tree = protobuf::decode(
-        api::Schema::builtin(),
-        ty,
-        object.value().slice(unknown.raw),
-    )
-    .ok()?;
+    let tree = decode_as(object.value(), api::meta::v1::PartialObjectMetadata::TYPE)?;
     let owner = meta::of(&tree).get("ownerReferences")?.item(0)?;
     Some(owner.get("uid")?.as_str()?.to_owned())
 }

@@ -5,22 +5,19 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use api::networking::v1::IPAddress;
-use axum::body::Body;
-use http::{Method, Request, StatusCode};
-use http_body_util::BodyExt;
+use http::Method;
 use serde_json::json;
 use store::Op;
-use tower::ServiceExt;
 
 use super::Ranges;
 use super::keys::{MANAGED_BY, PORTS, Plan, port_owner};
 use super::spec::Spec;
-use crate::bootstrap::BootstrapError;
+use crate::bootstrap::{BootstrapError, in_own_name, send};
 use crate::chain::ApiServer;
 use crate::codec::object::decode;
-use crate::identity::{Identity, MASTERS};
-use crate::registry::{Api, meta};
+use crate::registry::{Api, Kind, meta};
 use crate::status::Status;
+use crate::view::Object;
 
 /// The name of the ServiceCIDR that `--service-cluster-ip-range` stands for.
 const MAIN: &str = "kubernetes";
@@ -28,7 +25,7 @@ const PATH: &str = "/apis/networking.k8s.io/v1/servicecidrs";
 /// An address without its Service is left alone for so long, in seconds: upstream writes the address first.
 const GRACE: i64 = 60;
 
-/// Makes the main ServiceCIDR, if it is not there.
+/// Makes the main ServiceCIDR, if it is not there, and calls it ready, if nobody does.
 ///
 /// # Errors
 /// If it is refused.
@@ -37,23 +34,31 @@ pub async fn ensure_ranges(
     api: &Api,
     ranges: &Ranges,
 ) -> Result<(), BootstrapError> {
-    let there = api
-        .view
-        .collection("servicecidrs/")
-        .and_then(|collection| collection.get(MAIN));
-    if there.is_some() || ranges.addresses.is_empty() {
+    let kinds = api.kinds();
+    let Some(kind) = kinds.get("networking.k8s.io", "v1", "servicecidrs") else {
+        return Ok(());
+    };
+    if ranges.addresses.is_empty() {
         return Ok(());
     }
-    let cidrs: Vec<String> = ranges.addresses.iter().map(ToString::to_string).collect();
-    let object = json!({ "metadata": { "name": MAIN }, "spec": { "cidrs": cidrs } });
-    send(
-        server,
-        Method::POST,
-        PATH.to_owned(),
-        "application/json",
-        &object,
-    )
-    .await?;
+    let caller = in_own_name(server);
+    match kind.collection.as_ref().and_then(|c| c.get(MAIN)) {
+        // Whoever made it may have come no further.
+        Some(there) if has_conditions(kind, &there) => return Ok(()),
+        Some(_) => {}
+        None => {
+            let cidrs: Vec<String> = ranges.addresses.iter().map(ToString::to_string).collect();
+            let object = json!({ "metadata": { "name": MAIN }, "spec": { "cidrs": cidrs } });
+            send(
+                &caller,
+                Method::POST,
+                PATH,
+                "application/json",
+                Some(&object),
+            )
+            .await?;
+        }
+    }
     let ready = json!({
         "type": "Ready",
         "status": "True",
@@ -69,57 +74,24 @@ pub async fn ensure_ranges(
     });
     let path =
         format!("{PATH}/{MAIN}/status?fieldManager=kubernetes-service-cidr-controller&force=true");
-    send(
-        server,
-        Method::PATCH,
-        path,
-        "application/apply-patch+yaml",
-        &status,
-    )
-    .await
+    let apply = "application/apply-patch+yaml";
+    send(&caller, Method::PATCH, &path, apply, Some(&status)).await?;
+    Ok(())
 }
 
-async fn send(
-    server: &ApiServer,
-    method: Method,
-    path: String,
-    content_type: &str,
-    object: &serde_json::Value,
-) -> Result<(), BootstrapError> {
-    let failed = |message: String| BootstrapError {
-        path: path.clone(),
-        message,
-    };
-    let request = Request::builder()
-        .method(method)
-        .uri(&path)
-        .header(http::header::CONTENT_TYPE, content_type)
-        .header(http::header::USER_AGENT, "kube-apiserver")
-        .body(Body::from(object.to_string()))
-        .map_err(|e| failed(e.to_string()))?;
-    let caller = server.in_process(Identity::user("system:apiserver", [MASTERS]));
-    let Ok(response) = caller.oneshot(request).await;
-    match response.status() {
-        // Another server of the cluster was faster.
-        StatusCode::CONFLICT => Ok(()),
-        code if code.is_success() => Ok(()),
-        _ => {
-            let body = response
-                .into_body()
-                .collect()
-                .await
-                .map(|b| b.to_bytes())
-                .unwrap_or_default();
-            Err(failed(String::from_utf8_lossy(&body).into_owned()))
-        }
-    }
+fn has_conditions(kind: &Kind, object: &Object) -> bool {
+    // One that cannot be read is not this server's to mend.
+    decode(&kind.codec, object).map_or(true, |tree| {
+        let conditions = tree.root().path("status.conditions");
+        conditions.is_some_and(|list| !list.is_empty())
+    })
 }
 
 /// Takes what Services have and nothing says so; gives back what no Service has. Returns how many Services and leftovers it
 /// changed something for.
 ///
 /// # Errors
-/// If the log cannot be read or written. What others changed meanwhile is left to them.
+/// If the log cannot be read or written. What others changed meanwhile is left to them, and so is a Service that cannot be read.
 pub async fn repair(api: &Api) -> Result<usize, Status> {
     let mut repaired = 0;
     let kinds = api.kinds();
@@ -132,9 +104,20 @@ pub async fn repair(api: &Api) -> Result<usize, Status> {
     let Some(collection) = &services.collection else {
         return Ok(0);
     };
+    // What is taken is looked at before who has taken it: what another server takes meanwhile would look like leftovers.
+    let taken_addresses = addresses.collection.as_ref().map(|c| c.snapshot());
+    let taken_ports = api.view.collection(PORTS).map(|c| c.snapshot());
     let (mut claimed_addresses, mut claimed_ports) = (HashSet::new(), HashSet::new());
+    let mut unreadable = false;
     for object in collection.snapshot().from("") {
-        let tree = decode(&services.codec, object)?;
+        let tree = match decode(&services.codec, object) {
+            Ok(tree) => tree,
+            Err(error) => {
+                tracing::error!(service = object.key(), %error, "a Service cannot be read: what it has taken is not known");
+                unreadable = true;
+                continue;
+            }
+        };
         let spec = Spec::read(&tree);
         let mut plan = Plan::new(api, &tree);
         for address in spec.addresses() {
@@ -149,21 +132,25 @@ pub async fn repair(api: &Api) -> Result<usize, Status> {
                 plan.take_port(port);
             }
         }
-        let mut ops = plan.into_ops();
-        if !ops.is_empty() {
+        let mut changed = false;
+        for some in plan.into_ops().chunks(store::MAX_OPS - 1) {
             // Only as long as the Service is what it was.
-            let key = crate::registry::commit::store_key(services, object.key());
-            ops.push(Op::Check {
-                key,
+            let check = Op::Check {
+                key: crate::registry::commit::store_key(services, object.key()),
                 expect: store::Expect::At(object.revision()),
-            });
-            repaired += usize::from(api.repair(services, ops).await?);
+            };
+            let ops = some.iter().cloned().chain([check]).collect();
+            changed |= api.repair(services, ops).await?;
         }
+        repaired += usize::from(changed);
+    }
+    if unreadable {
+        return Ok(repaired);
     }
     let mut leftovers = Vec::new();
-    if let Some(collection) = &addresses.collection {
+    if let Some(taken) = taken_addresses {
         let now = api.env.now().as_second();
-        for object in collection.snapshot().from("") {
+        for object in taken.from("") {
             let tree = decode(&addresses.codec, object)?;
             let owner = IPAddress::of(&tree)
                 .spec()
@@ -187,8 +174,8 @@ pub async fn repair(api: &Api) -> Result<usize, Status> {
             }
         }
     }
-    if let Some(collection) = api.view.collection(PORTS) {
-        for object in collection.snapshot().from("") {
+    if let Some(taken) = taken_ports {
+        for object in taken.from("") {
             let claim = (
                 object.name().to_owned(),
                 port_owner(object).unwrap_or_default(),

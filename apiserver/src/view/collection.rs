@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -33,12 +34,17 @@ pub struct Collection {
     snapshot: ArcSwap<Snapshot>,
     pub(super) live: Mutex<Live>,
     pinned: Mutex<VecDeque<Snapshot>>,
+    /// Watchers were given all events up to this revision, and take none beyond it: of a revision that changes several objects
+    /// they see all or nothing.
+    pub(super) published: Arc<AtomicI64>,
 }
 
 #[derive(Default)]
 pub(super) struct Live {
     /// The newest state, not yet published while a batch is applied.
     working: Snapshot,
+    /// What led there from the published one.
+    pending: Vec<Arc<Event>>,
     pub(super) history: History,
     pub(super) subscriptions: Subscriptions,
 }
@@ -54,6 +60,7 @@ impl Collection {
             snapshot: ArcSwap::default(),
             live: Mutex::new(live),
             pinned: Mutex::default(),
+            published: Arc::default(),
         })
     }
 
@@ -94,15 +101,22 @@ impl Collection {
                 .filter(|s| s.revision() >= revision)
                 .min_by_key(|s| s.revision())
                 .cloned()
-                .unwrap_or_else(|| live.working.clone())
+                // Published under the same lock as history.
+                .unwrap_or_else(|| Snapshot::clone(&self.snapshot.load()))
         };
         let start = past.revision();
-        for event in after.rev().skip_while(|e| e.revision > start) {
+        let events: Vec<_> = after
+            .rev()
+            .skip_while(|e| e.revision > start)
+            .cloned()
+            .collect();
+        // Undoing them takes a while, in which the view goes on.
+        drop(live);
+        for event in events {
             if let Some(subject) = event.subject() {
                 past.undo(subject.key(), event.old.as_ref(), revision);
             }
         }
-        drop(live);
         Ok(Arc::new(past))
     }
 
@@ -139,13 +153,13 @@ impl Collection {
         );
     }
 
-    /// Applies one change; returns the event, and by how many bytes history grew.
+    /// Applies one change; returns the event. Nobody sees it before [`Collection::publish`].
     pub(super) fn apply(
         &self,
         key: &str,
         new: Option<Arc<Object>>,
         revision: Revision,
-    ) -> Option<(Arc<Event>, usize)> {
+    ) -> Option<Arc<Event>> {
         let mut live = self.live.lock();
         let old = live
             .working
@@ -154,16 +168,33 @@ impl Collection {
             return None;
         }
         let event = Arc::new(Event::new(revision, old, new));
-        let grown = live.history.push(Arc::clone(&event));
-        live.subscriptions.dispatch(&event);
-        Some((event, grown))
+        live.pending.push(Arc::clone(&event));
+        Some(event)
     }
 
-    /// Shows readers what was applied; returns the watchers to be woken once the whole batch is shown.
-    pub(super) fn publish(&self) -> Touched {
+    /// Shows readers what was applied; returns the watchers to be woken once the whole batch is shown, and by how many bytes
+    /// history grew.
+    pub(super) fn publish(&self) -> (Touched, usize) {
         let mut live = self.live.lock();
-        self.snapshot.store(Arc::new(live.working.clone()));
-        live.subscriptions.take_touched()
+        let Live {
+            working,
+            pending,
+            history,
+            subscriptions,
+        } = &mut *live;
+        // What was loaded anew was not applied in order.
+        pending.sort_by_key(|event| event.revision);
+        let last = pending.last().map(|event| event.revision);
+        let mut grown = 0;
+        for event in pending.drain(..) {
+            subscriptions.dispatch(&event);
+            grown += history.push(event);
+        }
+        if let Some(last) = last {
+            self.published.store(last.0, Ordering::Release);
+        }
+        self.snapshot.store(Arc::new(working.clone()));
+        (subscriptions.take_touched(), grown)
     }
 
     /// Forgets the oldest revision of history; returns how many bytes that frees.

@@ -77,7 +77,6 @@ fn apply(view: &View, events: Vec<TailEvent>) {
     let _applying = view.applying.lock();
     let routes = view.routes.load();
     let mut touched: Vec<Arc<Collection>> = Vec::new();
-    let mut grown = 0;
     for event in events {
         let TailEvent::Changes(ChangeSet { revision, changes }) = event else {
             continue;
@@ -96,10 +95,9 @@ fn apply(view: &View, events: Vec<TailEvent>) {
                     value.clone(),
                 )
             });
-            let Some((event, bytes)) = collection.apply(key, new, revision) else {
+            let Some(event) = collection.apply(key, new, revision) else {
                 continue;
             };
-            grown += bytes;
             view.derived.apply(&collection.resource().prefix, &event);
             if !touched.iter().any(|c| Arc::ptr_eq(c, collection)) {
                 touched.push(Arc::clone(collection));
@@ -107,19 +105,24 @@ fn apply(view: &View, events: Vec<TailEvent>) {
         }
     }
     show(view, &touched, last);
-    view.grow_history(grown);
 }
 
 fn show(view: &View, touched: &[Arc<Collection>], revision: Revision) {
+    let mut grown = 0;
     let watchers: Vec<_> = touched
         .iter()
-        .map(|collection| collection.publish())
+        .map(|collection| {
+            let (watchers, bytes) = collection.publish();
+            grown += bytes;
+            watchers
+        })
         .collect();
     view.derived.publish();
     view.advance(revision);
     for watchers in watchers {
         watchers.wake();
     }
+    view.grow_history(grown);
 }
 
 fn make(
@@ -178,10 +181,12 @@ pub(super) async fn load(view: &View) -> Result<(), store::Error> {
                 .unwrap_or_default();
             differ(view, collection, entries, load.revision);
         }
+    }
+    show(view, &collections, load.revision);
+    for collection in &collections {
         let freed = collection.forget_all(load.revision);
         view.shrink_history(freed);
     }
-    show(view, &collections, load.revision);
     Ok(())
 }
 
@@ -190,8 +195,7 @@ fn differ(view: &View, collection: &Arc<Collection>, mut entries: Vec<Entry>, re
     let prefix = collection.resource().prefix.clone();
     let before = collection.snapshot();
     let apply = |key: &str, new: Option<Arc<Object>>, revision: Revision| {
-        if let Some((event, grown)) = collection.apply(key, new, revision) {
-            view.grow_history(grown);
+        if let Some(event) = collection.apply(key, new, revision) {
             view.derived.apply(&prefix, &event);
         }
     };

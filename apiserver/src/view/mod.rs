@@ -1,6 +1,6 @@
 //! The live view: every object in memory, fed by one tail of the log. All reads, lists and watches come from here.
 //!
-//! A change set is applied whole: readers see a revision with all its changes or not at all. What is shown is durable.
+//! A change set is applied whole: readers and watchers see a revision with all its changes or not at all. What is shown is durable.
 //! The view knows keys, bytes, labels and selectable fields. It must not know kinds, requests or who is asking.
 //!
 //! - [`Collection`]: one resource: a persistent [`Snapshot`] that lists read without a lock, its [`Event`] history, its
@@ -164,7 +164,7 @@ impl View {
                 collection.insert(Arc::new(object));
             }
         }
-        collection.publish().wake();
+        collection.publish().0.wake();
         self.routes.rcu(|routes| {
             let mut routes = Routes::clone(routes);
             routes.add(Arc::clone(&collection));

@@ -1,8 +1,10 @@
 //! What the view reads out of an object's bytes: labels, and the fields which this kind's selectors may name.
 //!
-//! Canonical protobuf is scanned once when a change is applied, without building a tree; strings are slices of the bytes.
-//! Other storage forms come through [`Projector::project`] of their owner.
+//! Canonical protobuf is scanned once when a change is applied, without building a tree; strings are slices of the bytes. JSON,
+//! which upstream keeps some kinds in (and all, if told so), is read as a tree.
 
+use api::codec::json;
+use api::{Ref, Tree};
 use bytes::Bytes;
 
 /// Labels and selectable fields of one version.
@@ -12,7 +14,6 @@ pub struct Projection {
     text: Bytes,
     labels: Box<[(Span, Span)]>,
     fields: Box<[Span]>,
-    deleting: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,7 +27,6 @@ impl Projection {
     pub fn owned<'a>(
         labels: impl IntoIterator<Item = (&'a str, &'a str)>,
         fields: impl IntoIterator<Item = &'a str>,
-        deleting: bool,
     ) -> Projection {
         let mut text = Vec::new();
         let mut put = |s: &str| {
@@ -45,7 +45,6 @@ impl Projection {
             text,
             labels: labels.into(),
             fields,
-            deleting,
         }
     }
 
@@ -70,11 +69,6 @@ impl Projection {
     /// The value of the selectable field at `index` of the kind's list; empty when it is not set.
     pub fn field(&self, index: usize) -> &str {
         self.fields.get(index).map_or("", |&span| self.str(span))
-    }
-
-    /// Whether the object is being deleted.
-    pub fn deleting(&self) -> bool {
-        self.deleting
     }
 
     pub(super) fn weight(&self) -> usize {
@@ -113,10 +107,12 @@ pub enum Form {
     TextList,
 }
 
-/// The way to one selectable field: protobuf numbers from the object down.
+/// The way to one selectable field, from the object down.
 #[derive(Clone, Debug)]
 pub struct FieldPath {
-    /// The numbers.
+    /// Its names in JSON, with dots.
+    pub names: &'static str,
+    /// Its numbers in protobuf.
     pub numbers: Vec<u32>,
     /// The form of the last one.
     pub form: Form,
@@ -126,20 +122,33 @@ pub struct FieldPath {
     pub or: Option<Box<FieldPath>>,
 }
 
-/// Scans upstream's storage form: `k8s\0` and a `runtime.Unknown`.
+/// Reads upstream's storage forms: `k8s\0` and a `runtime.Unknown`, or JSON.
 #[derive(Debug, Default)]
-pub struct Protobuf {
+pub struct Stored {
     /// The selectable fields in the kind's order, without `metadata.name` and `metadata.namespace`.
     pub fields: Vec<FieldPath>,
 }
 
 const MAGIC: &[u8] = b"k8s\0";
-/// `ObjectMeta`'s numbers that are looked at.
-const DELETION_TIMESTAMP: u32 = 9;
+/// `ObjectMeta`'s number of the labels.
 const LABELS: u32 = 11;
 
-impl Projector for Protobuf {
+impl Stored {
+    fn of_json(&self, tree: &Tree) -> Projection {
+        let labels = tree.root().path("metadata.labels");
+        let labels = labels.iter().flat_map(|labels| labels.entries());
+        let labels = labels.filter_map(|(key, value)| Some((key, value.as_str()?)));
+        let fields: Vec<String> = self.fields.iter().map(|f| f.in_json(tree.root())).collect();
+        Projection::owned(labels, fields.iter().map(String::as_str))
+    }
+}
+
+impl Projector for Stored {
     fn project(&self, value: &Bytes) -> Projection {
+        if value.first() == Some(&b'{') {
+            let tree = json::decode_untyped(value.clone(), &mut json::Strict::new());
+            return tree.map_or_else(|_| Projection::default(), |tree| self.of_json(&tree));
+        }
         let Some(raw) = value
             .strip_prefix(MAGIC)
             .and_then(|unknown| find(unknown, 2))
@@ -152,15 +161,10 @@ impl Projector for Protobuf {
             len: s.len() as u32,
         };
         let mut labels = Vec::new();
-        let mut deleting = false;
         for (number, field) in Fields(find(raw, 1).unwrap_or_default()) {
-            match (number, field) {
-                (LABELS, Wire::Bytes(entry)) => {
-                    let key = find(entry, 1).unwrap_or_default();
-                    labels.push((span(key), span(find(entry, 2).unwrap_or_default())));
-                }
-                (DELETION_TIMESTAMP, _) => deleting = true,
-                _ => {}
+            if let (LABELS, Wire::Bytes(entry)) = (number, field) {
+                let key = find(entry, 1).unwrap_or_default();
+                labels.push((span(key), span(find(entry, 2).unwrap_or_default())));
             }
         }
         // An empty slice's address may lie outside the value; its span is never read.
@@ -179,7 +183,6 @@ impl Projector for Protobuf {
                 text: value.clone(),
                 labels: labels.into(),
                 fields: fields.into(),
-                deleting,
             };
         }
         // Values that are not written as text: the strings move to a buffer of their own.
@@ -192,9 +195,14 @@ impl Projector for Protobuf {
         Projection::owned(
             labels.iter().map(|(k, v)| (k.as_str(), v.as_str())),
             fields.iter().map(String::as_str),
-            deleting,
         )
     }
+}
+
+/// The bytes of one field of an object that is stored in protobuf, such as its spec (2); `None` if it is stored otherwise, or
+/// has none.
+pub fn part(value: &[u8], number: u32) -> Option<&[u8]> {
+    find(find(value.strip_prefix(MAGIC)?, 2)?, number)
 }
 
 enum Found<'a> {
@@ -203,6 +211,24 @@ enum Found<'a> {
 }
 
 impl FieldPath {
+    fn in_json(&self, object: Ref<'_>) -> String {
+        let own = object.path(self.names).and_then(|value| match self.form {
+            Form::Text => value.as_str().map(str::to_owned),
+            Form::Bool => value.as_bool().map(|b| b.to_string()),
+            Form::Integer => value.as_i64().map(|n| n.to_string()),
+            Form::TextList => {
+                let first = value.item(0)?;
+                let text = first.entries().find_map(|(_, value)| value.as_str());
+                text.map(str::to_owned)
+            }
+        });
+        match (own.filter(|text| !text.is_empty()), &self.or) {
+            (Some(text), _) => text,
+            (None, Some(or)) => or.in_json(object),
+            (None, None) => self.default.to_owned(),
+        }
+    }
+
     fn read<'a>(&self, raw: &'a [u8]) -> Found<'a> {
         match (self.read_own(raw), &self.or) {
             (Found::Made(own), Some(or)) if own.is_empty() => or.read(raw),
@@ -325,18 +351,20 @@ mod tests {
     #[test]
     fn labels_and_fields_are_read_without_a_tree() {
         let node = FieldPath {
+            names: "spec.nodeName",
             numbers: vec![2, 10],
             form: Form::Text,
             default: "",
             or: None,
         };
         let host = FieldPath {
+            names: "spec.hostNetwork",
             numbers: vec![2, 11],
             form: Form::Bool,
             default: "false",
             or: None,
         };
-        let p = Protobuf {
+        let p = Stored {
             fields: vec![node.clone()],
         }
         .project(&pod());
@@ -357,12 +385,12 @@ mod tests {
             or: Some(Box::new(name)),
             ..node.clone()
         };
-        let p = Protobuf {
+        let p = Stored {
             fields: vec![absent, present],
         }
         .project(&pod());
         assert_eq!((p.field(0), p.field(1)), ("web", "node-1"));
-        let p = Protobuf {
+        let p = Stored {
             fields: vec![host, node],
         }
         .project(&pod());
@@ -373,14 +401,40 @@ mod tests {
     }
 
     #[test]
+    fn what_is_stored_as_json_has_labels_and_fields_too() {
+        let path = |names, form, default| FieldPath {
+            names,
+            numbers: Vec::new(),
+            form,
+            default,
+            or: None,
+        };
+        let stored = Stored {
+            fields: vec![
+                path("spec.nodeName", Form::Text, ""),
+                path("spec.hostNetwork", Form::Bool, "false"),
+                path("spec.replicas", Form::Integer, "0"),
+                path("status.podIPs", Form::TextList, ""),
+                path("spec.unschedulable", Form::Bool, "false"),
+            ],
+        };
+        let json = r#"{"kind":"Pod","metadata":{"name":"web","labels":{"b":"2","a":"1"}},
+            "spec":{"nodeName":"node-1","hostNetwork":true,"replicas":3},"status":{"podIPs":[{"ip":"10.0.0.1"}]}}"#;
+        let p = stored.project(&Bytes::from_static(json.as_bytes()));
+        assert_eq!(p.labels().collect::<Vec<_>>(), [("a", "1"), ("b", "2")]);
+        let fields: Vec<&str> = (0..5).map(|index| p.field(index)).collect();
+        assert_eq!(fields, ["node-1", "true", "3", "10.0.0.1", "false"]);
+    }
+
+    #[test]
     fn malformed_bytes_project_to_nothing_and_do_not_panic() {
         let pod = pod();
         for cut in 0..pod.len() {
-            let p = Protobuf::default().project(&pod.slice(..cut));
+            let p = Stored::default().project(&pod.slice(..cut));
             assert!(p.labels().len() <= 2);
         }
         assert_eq!(
-            Protobuf::default()
+            Stored::default()
                 .project(&Bytes::from_static(b"{}"))
                 .labels()
                 .len(),

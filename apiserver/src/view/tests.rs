@@ -19,7 +19,7 @@ impl Projector for Plain {
     fn project(&self, value: &Bytes) -> Projection {
         let text = std::str::from_utf8(value).unwrap();
         let (label, node) = text.split_once(':').unwrap_or((text, ""));
-        Projection::owned([("l", label)], [node], false)
+        Projection::owned([("l", label)], [node])
     }
 }
 
@@ -191,6 +191,63 @@ async fn watchers_get_their_index_only_and_transitions_reach_both_sides() {
     assert_eq!(drain(&mut one).await, ["a/1 ->x:", "a/1 x:>-"]);
     assert_eq!(drain(&mut node).await, ["b/1 ->x:n1", "b/1 x:n1>x:n2"]);
     assert_eq!(all.caught_up(view.applied()), Some(view.applied()));
+}
+
+#[tokio::test]
+async fn a_revision_that_changes_several_objects_is_seen_whole_or_not_at_all() {
+    let log = memory(1 << 20);
+    let before = put(&log, "a/1", "x:").await;
+    let view = start(&log).await;
+    let pods = view.collection("pods/").unwrap();
+    let mut live = pods.watch(Scope::All, before);
+    assert!(drain(&mut live).await.is_empty());
+    let mut behind = pods.watch(Scope::All, before);
+    let revision = Revision(before.0 + 1);
+    let apply = |name: &str, value: &'static str| {
+        let value = Bytes::from(value);
+        let projection = Plain.project(&value);
+        let object = Object::new(name.into(), revision, revision, value, projection);
+        pods.apply(name, Some(Arc::new(object)), revision);
+    };
+
+    // Watchers look while the changes are still being applied.
+    apply("a/1", "y:");
+    assert!(drain(&mut live).await.is_empty());
+    assert!(drain(&mut behind).await.is_empty());
+    assert_eq!(keys(&pods.at(before).unwrap()), ["a/1=x:"]);
+    apply("a/2", "y:");
+    assert!(drain(&mut live).await.is_empty());
+
+    pods.publish().0.wake();
+    for watcher in [&mut live, &mut behind] {
+        assert_eq!(drain(watcher).await, ["a/1 x:>y:", "a/2 ->y:"]);
+        assert_eq!(watcher.cursor(), revision);
+    }
+    assert_eq!(keys(&pods.at(before).unwrap()), ["a/1=x:"]);
+}
+
+#[tokio::test]
+async fn who_comes_from_far_back_is_told_of_the_few_that_concern_it() {
+    let log = memory(64 << 20);
+    let start_at = put(&log, "b/1", "x:").await;
+    let view = View::start(Arc::new(log.clone()), [pods()], vec![], 64 << 20)
+        .await
+        .unwrap();
+    for i in 0..10_000 {
+        put(&log, &format!("a/{}", i % 10), "x:").await;
+        if i == 5_000 {
+            put(&log, "b/2", "y:").await;
+        }
+    }
+    view.fresh().await.unwrap();
+    let pods = view.collection("pods/").unwrap();
+    let mut watcher = pods.watch(Scope::Namespace("b".into()), start_at);
+    let events = next(&mut watcher).await.unwrap();
+    let events: Vec<_> = events.iter().map(|event| describe(event)).collect();
+    assert_eq!(events, ["b/2 ->y:"]);
+    put(&log, "b/3", "z:").await;
+    let events = next(&mut watcher).await.unwrap();
+    assert_eq!(describe(&events[0]), "b/3 ->z:");
 }
 
 #[tokio::test]

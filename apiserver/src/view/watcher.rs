@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
@@ -19,6 +20,8 @@ use super::history::Event;
 const QUEUE: usize = 256;
 /// How many events a watcher that catches up is given at a time.
 const BATCH: usize = 256;
+/// How many events are looked at for it at a time: the view cannot go on meanwhile.
+const LOOKED_AT: usize = 16 * BATCH;
 
 /// Which events a watcher is told of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -202,6 +205,7 @@ pub struct Watcher {
     scope: Scope,
     id: u64,
     mailbox: Arc<Mailbox>,
+    published: Arc<AtomicI64>,
     cursor: Revision,
 }
 
@@ -219,6 +223,7 @@ impl Watcher {
             scope,
             id,
             mailbox,
+            published: Arc::clone(&collection.published),
             cursor: after,
         }
     }
@@ -236,15 +241,15 @@ impl Watcher {
     ) -> Poll<Option<Result<Vec<Arc<Event>>, TooOld>>> {
         self.mailbox.waker.register(cx.waker());
         {
+            // Read first: all that is published is in the queue by now.
+            let published = self.published.load(Ordering::Acquire);
             let mut queue = self.mailbox.queue.lock();
             queue.signalled = false;
             if queue.live {
-                if queue.events.is_empty() {
-                    return Poll::Pending;
-                }
+                let whole = queue.events.partition_point(|e| e.revision.0 <= published);
                 let events: Vec<_> = queue
                     .events
-                    .drain(..)
+                    .drain(..whole)
                     .filter(|e| e.revision > self.cursor)
                     .collect();
                 if let Some(last) = events.last() {
@@ -267,16 +272,13 @@ impl Watcher {
         };
         let mut events: Vec<Arc<Event>> = Vec::new();
         let mut more = false;
-        for event in past {
+        for (index, event) in past.enumerate() {
             // A revision is yielded whole, since the cursor is a revision.
-            if events.len() >= BATCH
-                && events
-                    .last()
-                    .is_some_and(|last| last.revision != event.revision)
-            {
+            if (events.len() >= BATCH || index >= LOOKED_AT) && event.revision != self.cursor {
                 more = true;
                 break;
             }
+            self.cursor = event.revision;
             if self.scope.holds(event) {
                 events.push(Arc::clone(event));
             }
@@ -286,13 +288,14 @@ impl Watcher {
             queue.live = true;
             queue.events.clear();
         }
-        match events.last() {
-            Some(last) => {
-                self.cursor = last.revision;
-                Poll::Ready(Some(Ok(events)))
+        drop(live);
+        if events.is_empty() {
+            if more {
+                cx.waker().wake_by_ref();
             }
-            None => Poll::Pending,
+            return Poll::Pending;
         }
+        Poll::Ready(Some(Ok(events)))
     }
 
     /// How far the watcher may be said to have come, if it has yielded everything up to `applied`: for bookmarks.

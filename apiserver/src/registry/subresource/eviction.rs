@@ -3,7 +3,7 @@
 use api::core::v1::Pod;
 use api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetMut};
 use api::selector::label::{LabelSelector, Operator, Requirement};
-use api::{Ref, Tree, Value};
+use api::{Ref, RefMut, Tree, Value};
 use axum::body::Body;
 use http::{Response, StatusCode};
 use serde_json::json;
@@ -53,24 +53,45 @@ pub async fn evict(api: &Api, call: &Call<'_>, raw: Body) -> Result<Response<Bod
     let mut delete = delete_options(&eviction)?;
     delete.dry_run |= options.dry_run;
 
-    let pod = api
-        .fresh(call.cx, call.kind, &call.key())
-        .await?
-        .ok_or_else(|| Status::not_found(call.kind.qualified(), call.name()))?;
-    let tree = decode(&call.kind.codec, &pod)?;
-    let unguarded = matches!(
-        Pod::of(&tree).status().phase(),
-        "Succeeded" | "Failed" | "Pending"
-    ) || meta::of(&tree).deletion().is_some();
-    let mut pinned = false;
-    if !unguarded {
-        pinned = ask_budget(api, call, &tree, delete.dry_run).await?;
-    }
-    finish(api, call, delete, pinned, &pod).await?;
+    evict_pod(api, call, delete).await?;
     let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 });
     let mut response = success(accepted, &status);
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
+}
+
+async fn evict_pod(api: &Api, call: &Call<'_>, delete: DeleteOptions) -> Result<(), Status> {
+    let any_version = delete.precondition_resource_version.is_none();
+    let mut attempts = 0;
+    let (pod, tree) = loop {
+        let pod = api
+            .fresh(call.cx, call.kind, &call.key())
+            .await?
+            .ok_or_else(|| Status::not_found(call.kind.qualified(), call.name()))?;
+        let tree = decode(&call.kind.codec, &pod)?;
+        let over = matches!(Pod::of(&tree).status().phase(), "Succeeded" | "Failed")
+            || meta::of(&tree).deletion().is_some();
+        if !over && Pod::of(&tree).status().phase() != "Pending" {
+            break (pod, tree);
+        }
+        // No budget guards it; one that may yet become ready goes in the version that was judged.
+        match finish(api, call, delete.clone(), !over, &pod).await {
+            Err(status) if status.code() == 409 && any_version && attempts < ATTEMPTS => {
+                attempts += 1;
+            }
+            outcome => return outcome,
+        }
+    };
+    let pinned = ask_budget(api, call, &tree, delete.dry_run).await?;
+    finish(api, call, delete, pinned, &pod)
+        .await
+        .map_err(|status| match status.code() {
+            409 if pinned && any_version => too_many(
+                "Cannot evict pod as it would violate the pod's disruption budget.",
+                "The disruption budget is still being processed by the server.".to_owned(),
+            ),
+            _ => status,
+        })
 }
 
 fn delete_options(eviction: &Tree) -> Result<DeleteOptions, Status> {
@@ -161,9 +182,14 @@ async fn ask_budget(api: &Api, call: &Call<'_>, pod: &Tree, dry_run: bool) -> Re
         let mut new = budget.clone();
         let mut change = PodDisruptionBudgetMut::of(&mut new);
         change.status_mut().set_disruptions_allowed(allowed);
+        let now = api.env.now().as_second();
+        let observed = status.observed_generation();
         meta::ensure(&mut new.root_mut(), "status", |status| {
+            if allowed == 0 {
+                exhausted(status, observed, now);
+            }
             meta::ensure(status, "disruptedPods", |pods| {
-                pods.insert(meta::of(pod).name(), Value::Time(api.env.now().as_second()));
+                pods.insert(meta::of(pod).name(), Value::Time(now));
             });
         });
         let op = api.put(
@@ -185,6 +211,21 @@ async fn ask_budget(api: &Api, call: &Call<'_>, pod: &Tree, dry_run: bool) -> Re
         "couldn't update PodDisruptionBudget due to conflicts",
         RETRY_SECONDS,
     ))
+}
+
+/// Says in the status of a budget that it allows no disruption any more.
+fn exhausted(status: &mut RefMut<'_>, observed: i64, now: i64) {
+    meta::ensure(status, "conditions", |list| {
+        let is_it = |c: Ref<'_>| c.get("type").and_then(Ref::as_str) == Some("DisruptionAllowed");
+        list.retain(|c| !is_it(c));
+        let mut condition = list.push_new();
+        meta::set(&mut condition, "type", "DisruptionAllowed");
+        meta::set(&mut condition, "status", "False");
+        meta::set(&mut condition, "observedGeneration", observed);
+        meta::set(&mut condition, "lastTransitionTime", Value::Time(now));
+        meta::set(&mut condition, "reason", "InsufficientPods");
+        meta::set(&mut condition, "message", "");
+    });
 }
 
 /// The budget that selects the pod.
@@ -290,15 +331,7 @@ async fn finish(
             },
             prepare: Prepare::Binding,
         };
-        let written = run(api, call, &change)
-            .await
-            .map_err(|status| match status.code() {
-                409 if pinned => too_many(
-                    "Cannot evict pod as it would violate the pod's disruption budget.",
-                    "The disruption budget is still being processed by the server.".to_owned(),
-                ),
-                _ => status,
-            })?;
+        let written = run(api, call, &change).await?;
         if delete.precondition_resource_version.is_some() {
             delete.precondition_resource_version =
                 Some(meta::of(&written.tree).resource_version().to_owned());

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use api::kinds::Verb as ResourceVerb;
 use async_trait::async_trait;
 use axum::body::Body;
-use http::{Request, Response};
+use http::Response;
 
 use super::{Api, Call, get, patch, resource_verb, update};
 use crate::request::Verb;
@@ -54,9 +54,6 @@ impl Hooks {
         self.0.get(&format!("{group}/{resource}/{subresource}"))
     }
 }
-
-/// A request without its body, as hooks that open streams need it.
-pub type Head = Request<()>;
 
 /// Answers a request for a subresource.
 pub async fn serve(api: &Api, call: &Call<'_>, body: Body) -> Result<Response<Body>, Status> {
