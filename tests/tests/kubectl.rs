@@ -545,6 +545,13 @@ fn gets_and_describes(k: &Kubectl) {
     let json = k.shows(&["get", pod, "-o", "json"], &[]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["spec"]["nodeName"], node.as_str());
+    for what in [pod, "deployment/web", "configmaps"] {
+        for format in ["yaml", "json"] {
+            let args = ["get", what, "-o", format, "--namespace", &k.namespace];
+            let ours = k.cluster.ctl(&args).unwrap();
+            assert_eq!(ours, k.shows(&args, &[]), "ctl and kubectl {args:?}");
+        }
+    }
     k.prints(
         &[
             "get",

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use api::codec::{json, yaml};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -74,11 +75,12 @@ pub fn without_managed_fields(object: &mut Value) {
     }
 }
 
-/// Prints a value as YAML; keys are sorted as kubectl sorts them.
+/// Prints a value as YAML, byte for byte as kubectl does: readers of YAML 1.1 would take a time without quotes for a date.
 pub fn yaml(out: &mut dyn Write, value: &Value) -> Result<()> {
-    let text = serde_yaml::to_string(&sorted(value))
+    let json = serde_json::to_vec(value).map_err(|error| Error::Protocol(error.to_string()))?;
+    let tree = json::decode_untyped(json, &mut json::Strict::new())
         .map_err(|error| Error::Protocol(error.to_string()))?;
-    out.write_all(text.as_bytes())?;
+    out.write_all(yaml::to_string(&tree).as_bytes())?;
     Ok(())
 }
 
