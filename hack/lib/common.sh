@@ -71,3 +71,24 @@ wait_for() {
         sleep 0.1
     done
 }
+
+# Runs a program with a directory of its own (named as mktemp's template $1 says) for what it writes, and returns its code. Upon
+# Ctrl-C or SIGTERM the program ends what it started before it ends itself; then the directory goes.
+in_scratch() {
+    local code=0
+    scratch=$(mktemp -d "$1")
+    shift
+    program=
+    trap scratch_goes EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    TMPDIR=$scratch "$@" &
+    program=$!
+    wait "$program" || code=$?
+    program=
+    return "$code"
+}
+scratch_goes() {
+    [ -z "$program" ] || { kill -TERM "$program" 2>/dev/null && wait "$program"; } || true
+    rm -rf "$scratch"
+}

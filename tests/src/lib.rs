@@ -6,6 +6,7 @@ pub mod bench;
 pub mod cluster;
 pub mod conformance;
 pub mod differential;
+pub mod interrupt;
 pub mod load;
 pub mod net;
 pub mod payload;

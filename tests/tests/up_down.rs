@@ -1,5 +1,5 @@
 //! The two commands that the README opens with, on machines made of namespaces: what they serve and leave, what they refuse,
-//! and what comes of them when they are interrupted.
+//! and what comes of them when they are interrupted; and what an interrupted judge leaves.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::path::{Path, PathBuf};
@@ -100,6 +100,15 @@ fn no_trace_is_left_with_an_own_containerd_2() {
         "unit",
         "the unit came and went",
     );
+}
+
+#[test]
+fn a_judge_may_be_interrupted_anywhere_and_leaves_no_trace() {
+    // What it takes minutes to build is built on the machine, and once.
+    for name in ["e2e.test", "nonewprivs", "kube-controller-manager"] {
+        binary_of_upstream(name).unwrap();
+    }
+    run("judges", "judges", "no judge left a trace");
 }
 
 /// Built by `hack/upstream/build`, with its shim and `ctr` beside it.

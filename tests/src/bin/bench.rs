@@ -12,7 +12,7 @@ use e2e::bench::rounds::{self, Job};
 use e2e::bench::stages::{STAGES, Size};
 use e2e::bench::subject::Subject;
 use e2e::bench::{disk, plot, report};
-use tokio::signal::unix::{SignalKind, signal};
+use e2e::interrupt::or_interrupted;
 
 /// Benchmarks of Gantry, beside upstream's Kubernetes if wanted.
 #[derive(Parser)]
@@ -65,19 +65,7 @@ fn measure(args: Args) -> io::Result<()> {
         .worker_threads(2)
         .enable_all()
         .build()?
-        .block_on(async {
-            let (mut interrupt, mut terminate) = (
-                signal(SignalKind::interrupt())?,
-                signal(SignalKind::terminate())?,
-            );
-            // Whoever is dropped with the run ends its processes and takes away what it made.
-            tokio::select! {
-                biased;
-                _ = interrupt.recv() => Err(io::Error::other("interrupted")),
-                _ = terminate.recv() => Err(io::Error::other("terminated")),
-                outcome = run(args) => outcome,
-            }
-        })
+        .block_on(or_interrupted(run(args)))
 }
 
 async fn run(args: Args) -> io::Result<()> {

@@ -12,6 +12,7 @@ use e2e::differential::report::Report;
 use e2e::differential::run::Pair;
 use e2e::differential::sequence::{self, Sequence, Step};
 use e2e::differential::server::Server;
+use e2e::interrupt::or_interrupted;
 use serde_json::Value;
 
 /// Our API server beside upstream's, request by request.
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
         .worker_threads(2)
         .enable_all()
         .build();
-    match runtime.and_then(|runtime| runtime.block_on(run(Args::parse()))) {
+    match runtime.and_then(|runtime| runtime.block_on(or_interrupted(run(Args::parse())))) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
