@@ -65,6 +65,8 @@ pub fn run(
 async fn work(config: Config, client: Client, shutdown: CancellationToken) -> Result<(), Error> {
     // The default for clients that name none (registries); whoever was first is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    // When the manager fails this kubelet ends, to be started again, and not the process that it may share with others.
+    let shutdown = shutdown.child_token();
     for dir in [&config.root_dir, &config.run_dir, &config.pod_logs_dir] {
         std::fs::create_dir_all(dir).map_err(|source| Error::Io {
             path: dir.display().to_string(),

@@ -21,6 +21,9 @@ use tokio::{
 
 use crate::backoff::BackoffPolicy;
 
+/// A key that is to be looked at later than this is looked at then.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// A shared queue of keys; clones are the same queue.
 pub struct Queue<K> {
     shared: Arc<Shared<K>>,
@@ -91,7 +94,8 @@ impl<K: Ord + Clone> Queue<K> {
         if state.closed {
             return;
         }
-        let at = Instant::now() + delay;
+        // What users may ask for is more than an Instant can say.
+        let at = Instant::now() + delay.min(LONGEST);
         if let Some(&known) = state.delayed_at.get(&key) {
             if known.0 <= at {
                 return;
@@ -315,6 +319,15 @@ mod tests {
         drop(next(&q).await);
         assert_eq!(start.elapsed(), Duration::from_secs(2));
         assert!(none_within(&q, Duration::from_secs(3600)).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delay_beyond_what_clocks_can_say_waits_a_year() {
+        let q = queue();
+        q.add_after("never", Duration::from_secs(u64::MAX));
+        let start = Instant::now();
+        drop(next(&q).await);
+        assert_eq!(start.elapsed(), LONGEST);
     }
 
     #[tokio::test(start_paused = true)]
