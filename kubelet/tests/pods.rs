@@ -204,6 +204,10 @@ async fn ends_are_told_apart_restarts_back_off_and_hooks_and_grace_are_kept() {
         json!({"containers": [container(&["say", "hello", "then", "exit", "4"])]}),
     );
     cluster.run(
+        "crash-apart",
+        json!({"containers": [container(&["cat", "/proc/sys/kernel/random/uuid", "then", "exit", "4"])]}),
+    );
+    cluster.run(
         "done",
         json!({"restartPolicy": "OnFailure", "containers": [container(&["say", "fine"])]}),
     );
@@ -225,6 +229,12 @@ async fn ends_are_told_apart_restarts_back_off_and_hooks_and_grace_are_kept() {
             .starts_with("back-off 10s restarting failed container=c")
     );
     assert_eq!(cluster.logs(&["crash", "--previous"]), "hello\n");
+    // As long as the next attempt is waited for, the newest one is the previous one.
+    cluster.waiting("crash-apart", "CrashLoopBackOff");
+    assert_eq!(
+        cluster.logs(&["crash-apart", "--previous"]),
+        cluster.logs(&["crash-apart"])
+    );
     assert_eq!(
         terminated(&cluster.phase("done", "Succeeded"))["reason"],
         "Completed"
@@ -268,7 +278,14 @@ async fn ends_are_told_apart_restarts_back_off_and_hooks_and_grace_are_kept() {
         "{}",
         cluster.events()
     );
-    for name in ["crash", "done", "last-words", "hungry", "brief"] {
+    for name in [
+        "crash",
+        "crash-apart",
+        "done",
+        "last-words",
+        "hungry",
+        "brief",
+    ] {
         cluster.delete(name);
     }
     cluster.stop().await;

@@ -249,7 +249,8 @@ impl Worker {
         loop {
             let next = self.step().await;
             if self.state == State::Gone {
-                self.lookup.remove(self.key.namespace(), self.key.name());
+                let (namespace, name) = (self.key.namespace(), self.key.name());
+                self.lookup.remove(namespace, name, &self.uid);
                 break;
             }
             self.tell();
@@ -366,15 +367,23 @@ impl Worker {
     /// What the node's HTTPS server wants to know.
     fn tell(&self) {
         let (namespace, name) = (self.key.namespace(), self.key.name());
-        let pod = self.desired.borrow().pod.clone();
+        let Desired { pod, gone } = self.desired.borrow().clone();
         let pod = Pod::of(&pod);
         let containers = self.observed.attempts.iter().map(|(container, attempts)| {
             let newest = attempts.last();
+            let made = |attempt: &Attempt| attempt.phase == Phase::Created;
+            let waits = self.observed.waiting.contains_key(container);
             let spec = find(pod, container).map(|(spec, _)| spec);
             let known = Known {
                 dir: self.shared.log_dir(namespace, name, &self.uid, container),
-                attempts: attempts.iter().map(|attempt| attempt.number).collect(),
+                attempts: attempts
+                    .iter()
+                    .filter(|attempt| !made(attempt))
+                    .map(|attempt| attempt.number)
+                    .collect(),
                 running: newest.is_some_and(Attempt::is_running),
+                waiting: newest
+                    .is_some_and(|attempt| made(attempt) || waits && !attempt.is_running()),
                 id: newest.map(|attempt| attempt.id.clone()).unwrap_or_default(),
                 stdin: spec.is_some_and(|spec| spec.stdin()),
                 stdin_once: spec.is_some_and(|spec| spec.stdin_once()),
@@ -387,7 +396,7 @@ impl Worker {
             host_network: pod.spec().host_network(),
             containers: containers.collect(),
         };
-        self.lookup.put(namespace, name, known);
+        self.lookup.put(namespace, name, known, gone);
     }
 
     fn reference(&self) -> ObjectRef {
