@@ -311,6 +311,22 @@ async fn probes_decide_on_readiness_and_restarts() {
         "containers": [{"name": "c", "args": ["sleep", "100"],
             "livenessProbe": {"exec": {"command": ["/payload", "exists", "/no"]}, "periodSeconds": 1, "failureThreshold": 2}}],
     }));
+    // It would be restarted within a second, would it not wait.
+    cluster.run("late", json!({
+        "terminationGracePeriodSeconds": 0,
+        "containers": [{"name": "c", "args": ["sleep", "100"],
+            "livenessProbe": {"exec": {"command": ["/payload", "exists", "/no"]}, "initialDelaySeconds": 5, "periodSeconds": 1, "failureThreshold": 1}}],
+    }));
+    cluster.run("unaskable", json!({
+        "terminationGracePeriodSeconds": 0,
+        "containers": [{"name": "c", "args": ["sleep", "100"],
+            "livenessProbe": {"exec": {"command": ["/no-program"]}, "periodSeconds": 1, "failureThreshold": 1}}],
+    }));
+    cluster.run("moved", json!({
+        "terminationGracePeriodSeconds": 0,
+        "containers": [{"name": "c", "args": ["redirect", "8080"],
+            "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1, "initialDelaySeconds": 1}}],
+    }));
     cluster.run("never", json!({
         "terminationGracePeriodSeconds": 0,
         "containers": [{"name": "c", "args": ["sleep", "100"], "readinessProbe": {"tcpSocket": {"port": 1}, "periodSeconds": 1}}],
@@ -337,7 +353,36 @@ async fn probes_decide_on_readiness_and_restarts() {
         condition(&never, "Ready")["message"],
         "containers with unready status: [c]"
     );
-    for name in ["web", "sick", "never"] {
+    let late = cluster.until("late was restarted", || {
+        let status = cluster.pod("late")["status"]["containerStatuses"][0].clone();
+        (status["restartCount"].as_u64()? >= 1).then_some(status)
+    });
+    let time = |which: &str| -> jiff::Timestamp {
+        let time = late["lastState"]["terminated"][which].as_str();
+        time.unwrap().parse().unwrap()
+    };
+    let lived = time("finishedAt").duration_since(time("startedAt"));
+    assert!(lived.as_secs() >= 5, "{late}");
+    cluster.until("what cannot be asked is told", || {
+        cluster
+            .events()
+            .contains("Liveness probe errored and resulted in unknown state")
+            .then_some(())
+    });
+    assert_eq!(
+        cluster.pod("unaskable")["status"]["containerStatuses"][0]["restartCount"],
+        0
+    );
+    cluster.until("a redirect is followed", || {
+        let events = cluster.events();
+        let mut lines = events.lines().filter(|line| line.starts_with("moved "));
+        lines
+            .any(|line| {
+                line.contains("Readiness probe failed: HTTP probe failed with statuscode: 500")
+            })
+            .then_some(())
+    });
+    for name in ["web", "sick", "never", "late", "unaskable", "moved"] {
         cluster.delete(name);
     }
     cluster.stop().await;

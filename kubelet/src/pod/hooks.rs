@@ -41,14 +41,14 @@ pub fn read(
     }
 }
 
-/// Runs it to its end.
+/// Runs it to its end. `kind` is which one of its container's it is.
 ///
 /// # Errors
 /// When it fails or takes longer than `timeout`.
 pub async fn run(
     shared: &Shared,
     hook: &Hook,
-    name: &str,
+    kind: &str,
     target: &Target,
     timeout: Duration,
 ) -> Result<(), String> {
@@ -65,7 +65,7 @@ pub async fn run(
             match exec::run(
                 &shared.containerd,
                 &target.container,
-                name,
+                &exec::name(kind, &shared.random),
                 args,
                 timeout,
                 &target.dir,

@@ -12,7 +12,6 @@ mod starting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use api::core::v1::Pod;
@@ -153,7 +152,8 @@ pub(super) struct Worker {
     stops: BTreeMap<String, CancellationToken>,
     /// The grace that the stops were begun with, in seconds.
     grace: Option<i64>,
-    execs: Arc<AtomicU64>,
+    /// What started before was started by an earlier kubelet.
+    begun: jiff::Timestamp,
     told: BTreeSet<String>,
 }
 
@@ -200,6 +200,7 @@ impl Worker {
         let volumes = Volumes::new(&dir);
         let allocation = Allocation::restore(&dir, view, &observed.attempts);
         let room = allocations.subscribe();
+        let begun = shared.clock.now();
         let worker = Worker {
             shared,
             lookup,
@@ -225,7 +226,7 @@ impl Worker {
             probes: BTreeMap::new(),
             stops: BTreeMap::new(),
             grace: None,
-            execs: Arc::default(),
+            begun,
             told: BTreeSet::new(),
         };
         worker.tell();
