@@ -681,3 +681,43 @@ async fn the_node_is_registered_as_upstream_does_and_pods_start_quickly() {
     });
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_containerd_that_is_killed_while_pods_start_leaves_no_container_that_nobody_knows() {
+    skip_without_containerd!();
+    let cluster = Cluster::start().await;
+    let mut names = Vec::new();
+    for delay in [100, 250, 400] {
+        for number in 0..4 {
+            let name = format!("p{delay}-{number}");
+            cluster.run(
+                &name,
+                json!({"terminationGracePeriodSeconds": 0, "containers": [container(&["sleep", "1000"])]}),
+            );
+            names.push(name);
+        }
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        let pid = nix::unistd::Pid::from_raw(cluster.machine.instance.pid().unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+        cluster.until("containerd is killed", || {
+            cluster.machine.instance.pid().is_none().then_some(())
+        });
+        kubelet::containerd::serve_own(
+            &support::containerd_program(),
+            &cluster.machine.path().join("containerd"),
+            &cluster.machine.path().join("run"),
+        )
+        .await
+        .unwrap();
+    }
+    for name in &names {
+        cluster.ready(name);
+    }
+    let tasks = cluster.tasks().await;
+    assert_eq!(tasks.len(), names.len(), "{tasks:?}");
+    for name in &names {
+        cluster.delete(name);
+    }
+    cluster.no_tasks().await;
+    cluster.stop().await;
+}

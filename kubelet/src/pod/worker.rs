@@ -5,10 +5,12 @@ mod ending;
 mod ephemeral;
 mod image_volumes;
 mod images;
+mod last_words;
 mod probing;
 mod publish;
 mod resizing;
 mod starting;
+mod stopping;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use self::image_volumes::Resolved;
 use self::images::Pull;
 use self::publish::Publisher;
+use self::stopping::{Grace, Stopping};
 use super::allocation::Allocation;
 use super::allocations::Allocations;
 use super::back_off::BackOff;
@@ -149,12 +152,19 @@ pub(super) struct Worker {
     image_volumes: BTreeMap<String, Resolved>,
     probes: BTreeMap<String, CancellationToken>,
     /// Attempts that are being ended, by their id.
-    stops: BTreeMap<String, CancellationToken>,
-    /// The grace that the stops were begun with, in seconds.
-    grace: Option<i64>,
+    stops: BTreeMap<String, Stopping>,
+    /// What all of the pod's containers have together, once they are being ended.
+    grace: Option<Grace>,
     /// What started before was started by an earlier kubelet.
     begun: jiff::Timestamp,
     told: BTreeSet<String>,
+}
+
+impl Desired {
+    /// It is to be ended, or not wanted any more.
+    fn is_deleted(&self) -> bool {
+        self.gone || Pod::of(&self.pod).metadata().deletion_timestamp().is_some()
+    }
 }
 
 impl Worker {
@@ -286,12 +296,13 @@ impl Worker {
 
     /// One look at everything; when to look again at the latest.
     async fn step(&mut self) -> Option<Instant> {
-        let Desired { pod: wanted, gone } = self.desired.borrow_and_update().clone();
+        let desired = self.desired.borrow_and_update().clone();
+        let deleting = desired.is_deleted();
+        let Desired { pod: wanted, gone } = desired;
         let deferred = self.allocate(&wanted, gone);
         let tree = self.allocation.apply(&wanted);
         let pod = Pod::of(&tree);
-        let deleting = gone || pod.metadata().deletion_timestamp().is_some();
-        self.record_ends(pod).await;
+        let unrecorded = self.record_ends(pod).await;
         match self.state {
             State::Running if deleting || self.observed.failed.is_some() => {
                 self.state = State::Ending
@@ -305,6 +316,7 @@ impl Worker {
             State::Ending => self.end(pod, gone).await,
             State::Over | State::Released | State::Gone => None,
         };
+        let next = starting::earlier(unrecorded, next);
         self.tell_allocation(&wanted);
         if !gone {
             self.publish(pod);
@@ -323,13 +335,21 @@ impl Worker {
 
     fn note(&mut self, message: Message) {
         match message {
-            Message::Exited { container, exit } => self.note_exit(&container, exit),
+            Message::Exited { container, exit } => {
+                let attempts = self.observed.attempts.values().flatten();
+                let mut attempts = attempts.filter(|attempt| attempt.id == container);
+                if attempts.any(|attempt| attempt.may_have_ended(exit.at)) {
+                    self.note_exit(&container, exit);
+                }
+            }
             Message::Tasks { at, tasks } => {
                 // Whatever events were lost on the way: what has ended, or is not there any more.
-                let running =
-                    self.observed.attempts.values().flatten().filter(|a| {
-                        a.is_running() && a.started.is_some_and(|started| started < at)
-                    });
+                let running = self
+                    .observed
+                    .attempts
+                    .values()
+                    .flatten()
+                    .filter(|a| a.is_running() && a.started.is_none_or(|started| started < at));
                 let lost = Exit { code: 255, at };
                 let ended: Vec<(String, Exit)> = running
                     .filter_map(|attempt| match tasks.get(&attempt.id) {
