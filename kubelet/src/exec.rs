@@ -1,17 +1,20 @@
 //! A further process in a running container: its exit code and what it said.
 
+mod pipes;
 pub mod stream;
 
 use std::path::Path;
 use std::time::Duration;
 
-use nix::sys::stat::Mode;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
-use crate::containerd::{Containerd, Error, Stdio};
+use self::pipes::Pipes;
+use crate::containerd::{Containerd, Error};
+
+pub use pipes::name;
 
 /// What is kept of its output.
 const MAX_OUTPUT_BYTES: usize = 10 * 1024;
@@ -30,7 +33,7 @@ pub enum Outcome {
     TimedOut,
 }
 
-/// Runs `args` in the container, as its own process runs. `exec` names the process; `dir` is for the pipes.
+/// Runs `args` in the container, as its own process runs. `exec` names the process (see [`name`]); `dir` is for the pipes.
 ///
 /// # Errors
 /// When the container does not run, or the program cannot be executed.
@@ -46,12 +49,9 @@ pub async fn run(
     let mut process: Value = containerd.container_spec(container).await?["process"].clone();
     process["args"] = args.into();
     process["terminal"] = false.into();
-    std::fs::create_dir_all(dir).map_err(io)?;
-    let paths = ["out", "err"].map(|name| dir.join(format!("{exec}.{name}")));
+    let pipes = Pipes::make(dir, exec, [false, true, true]).map_err(io)?;
     let mut receivers = Vec::new();
-    for path in &paths {
-        nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)
-            .map_err(|error| io(error.into()))?;
+    for path in [&pipes.stdout, &pipes.stderr].into_iter().flatten() {
         // Held open for writing too, so that it has no end before the process does.
         receivers.push(
             pipe::OpenOptions::new()
@@ -60,41 +60,12 @@ pub async fn run(
                 .map_err(io)?,
         );
     }
-    let outcome = run_with_pipes(
-        containerd,
-        container,
-        exec,
-        &process,
-        timeout,
-        &paths.each_ref().map(|p| p.display().to_string()),
-        receivers,
-    )
-    .await;
-    for path in &paths {
-        let _ = std::fs::remove_file(path);
-    }
-    outcome
-}
-
-async fn run_with_pipes(
-    containerd: &Containerd,
-    container: &str,
-    exec: &str,
-    process: &Value,
-    timeout: Duration,
-    paths: &[String; 2],
-    receivers: Vec<pipe::Receiver>,
-) -> Result<Outcome, Error> {
-    let [stdout, stderr] = paths.clone();
-    let stdio = Stdio {
-        stdout,
-        stderr,
-        ..Stdio::default()
-    };
     containerd
-        .create_exec(container, exec, process, stdio)
+        .create_exec(container, exec, &process, pipes.stdio(false))
         .await?;
     let done = CancellationToken::new();
+    // Whoever waits for the process may let it be.
+    let _done = done.clone().drop_guard();
     let readers: Vec<_> = receivers
         .into_iter()
         .map(|receiver| tokio::spawn(read(receiver, done.clone())))

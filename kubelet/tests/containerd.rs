@@ -290,6 +290,20 @@ async fn an_own_instance_is_found_again_and_its_containers_outlive_it() {
 }
 
 #[tokio::test]
+async fn a_daemon_that_hangs_is_not_waited_for() {
+    skip_without_containerd!();
+    let machine = Machine::start().await;
+    let pid = nix::unistd::Pid::from_raw(machine.instance.pid().unwrap());
+    let signal = |signal| nix::sys::signal::kill(pid, signal).unwrap();
+    signal(nix::sys::signal::Signal::SIGSTOP);
+    let asked = tokio::time::timeout(Duration::from_secs(20), machine.containerd.version()).await;
+    signal(nix::sys::signal::Signal::SIGCONT);
+    assert!(asked.expect("an answer").unwrap_err().is_unanswered());
+    machine.containerd.version().await.unwrap();
+    machine.stop().await;
+}
+
+#[tokio::test]
 async fn an_image_is_listed_once_with_its_names_and_a_missing_one_is_not_found() {
     skip_without_containerd!();
     let machine = Machine::start().await;

@@ -204,6 +204,10 @@ async fn ends_are_told_apart_restarts_back_off_and_hooks_and_grace_are_kept() {
         json!({"containers": [container(&["say", "hello", "then", "exit", "4"])]}),
     );
     cluster.run(
+        "crash-apart",
+        json!({"containers": [container(&["cat", "/proc/sys/kernel/random/uuid", "then", "exit", "4"])]}),
+    );
+    cluster.run(
         "done",
         json!({"restartPolicy": "OnFailure", "containers": [container(&["say", "fine"])]}),
     );
@@ -225,6 +229,12 @@ async fn ends_are_told_apart_restarts_back_off_and_hooks_and_grace_are_kept() {
             .starts_with("back-off 10s restarting failed container=c")
     );
     assert_eq!(cluster.logs(&["crash", "--previous"]), "hello\n");
+    // As long as the next attempt is waited for, the newest one is the previous one.
+    cluster.waiting("crash-apart", "CrashLoopBackOff");
+    assert_eq!(
+        cluster.logs(&["crash-apart", "--previous"]),
+        cluster.logs(&["crash-apart"])
+    );
     assert_eq!(
         terminated(&cluster.phase("done", "Succeeded"))["reason"],
         "Completed"
@@ -268,7 +278,14 @@ async fn ends_are_told_apart_restarts_back_off_and_hooks_and_grace_are_kept() {
         "{}",
         cluster.events()
     );
-    for name in ["crash", "done", "last-words", "hungry", "brief"] {
+    for name in [
+        "crash",
+        "crash-apart",
+        "done",
+        "last-words",
+        "hungry",
+        "brief",
+    ] {
         cluster.delete(name);
     }
     cluster.stop().await;
@@ -293,6 +310,22 @@ async fn probes_decide_on_readiness_and_restarts() {
         "terminationGracePeriodSeconds": 0,
         "containers": [{"name": "c", "args": ["sleep", "100"],
             "livenessProbe": {"exec": {"command": ["/payload", "exists", "/no"]}, "periodSeconds": 1, "failureThreshold": 2}}],
+    }));
+    // It would be restarted within a second, would it not wait.
+    cluster.run("late", json!({
+        "terminationGracePeriodSeconds": 0,
+        "containers": [{"name": "c", "args": ["sleep", "100"],
+            "livenessProbe": {"exec": {"command": ["/payload", "exists", "/no"]}, "initialDelaySeconds": 5, "periodSeconds": 1, "failureThreshold": 1}}],
+    }));
+    cluster.run("unaskable", json!({
+        "terminationGracePeriodSeconds": 0,
+        "containers": [{"name": "c", "args": ["sleep", "100"],
+            "livenessProbe": {"exec": {"command": ["/no-program"]}, "periodSeconds": 1, "failureThreshold": 1}}],
+    }));
+    cluster.run("moved", json!({
+        "terminationGracePeriodSeconds": 0,
+        "containers": [{"name": "c", "args": ["redirect", "8080"],
+            "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1, "initialDelaySeconds": 1}}],
     }));
     cluster.run("never", json!({
         "terminationGracePeriodSeconds": 0,
@@ -320,7 +353,36 @@ async fn probes_decide_on_readiness_and_restarts() {
         condition(&never, "Ready")["message"],
         "containers with unready status: [c]"
     );
-    for name in ["web", "sick", "never"] {
+    let late = cluster.until("late was restarted", || {
+        let status = cluster.pod("late")["status"]["containerStatuses"][0].clone();
+        (status["restartCount"].as_u64()? >= 1).then_some(status)
+    });
+    let time = |which: &str| -> jiff::Timestamp {
+        let time = late["lastState"]["terminated"][which].as_str();
+        time.unwrap().parse().unwrap()
+    };
+    let lived = time("finishedAt").duration_since(time("startedAt"));
+    assert!(lived.as_secs() >= 5, "{late}");
+    cluster.until("what cannot be asked is told", || {
+        cluster
+            .events()
+            .contains("Liveness probe errored and resulted in unknown state")
+            .then_some(())
+    });
+    assert_eq!(
+        cluster.pod("unaskable")["status"]["containerStatuses"][0]["restartCount"],
+        0
+    );
+    cluster.until("a redirect is followed", || {
+        let events = cluster.events();
+        let mut lines = events.lines().filter(|line| line.starts_with("moved "));
+        lines
+            .any(|line| {
+                line.contains("Readiness probe failed: HTTP probe failed with statuscode: 500")
+            })
+            .then_some(())
+    });
+    for name in ["web", "sick", "never", "late", "unaskable", "moved"] {
         cluster.delete(name);
     }
     cluster.stop().await;
@@ -617,5 +679,45 @@ async fn the_node_is_registered_as_upstream_does_and_pods_start_quickly() {
             .is_empty()
             .then_some(())
     });
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_containerd_that_is_killed_while_pods_start_leaves_no_container_that_nobody_knows() {
+    skip_without_containerd!();
+    let cluster = Cluster::start().await;
+    let mut names = Vec::new();
+    for delay in [10, 40, 70, 100, 130, 160, 190, 220] {
+        for number in 0..2 {
+            let name = format!("p{delay}-{number}");
+            cluster.run(
+                &name,
+                json!({"terminationGracePeriodSeconds": 0, "containers": [container(&["sleep", "1000"])]}),
+            );
+            names.push(name);
+        }
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+        let pid = nix::unistd::Pid::from_raw(cluster.machine.instance.pid().unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+        cluster.until("containerd is killed", || {
+            cluster.machine.instance.pid().is_none().then_some(())
+        });
+        kubelet::containerd::serve_own(
+            &support::containerd_program(),
+            &cluster.machine.path().join("containerd"),
+            &cluster.machine.path().join("run"),
+        )
+        .await
+        .unwrap();
+    }
+    for name in &names {
+        cluster.ready(name);
+    }
+    let tasks = cluster.tasks().await;
+    assert_eq!(tasks.len(), names.len(), "{tasks:?}");
+    for name in &names {
+        cluster.delete(name);
+    }
+    cluster.no_tasks().await;
     cluster.stop().await;
 }

@@ -8,6 +8,8 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use support::cluster::{Cluster, pod};
 
@@ -121,11 +123,11 @@ async fn a_sidecar_that_ends_is_started_again_whatever_the_pods_policy_and_distu
 async fn sidecars_end_after_the_main_container_and_in_the_reverse_of_their_order() {
     skip_without_containerd!();
     let mut cluster = Cluster::start().await;
-    // Each ends a good second after it is told to.
+    // Each ends a good second after it is told to, which is when its hook is done and its turn has come.
     let container = |name: &str, sidecar: bool| {
         let mut container = json!({
-            "name": name, "args": ["until", "/stop"],
-            "lifecycle": {"preStop": {"exec": {"command": ["/payload", "sleep", "1.2", "then", "write", "/stop", "x"]}}},
+            "name": name, "args": ["linger", "1.2"],
+            "lifecycle": {"preStop": {"exec": {"command": ["/payload", "sleep", "4"]}}},
         });
         if sidecar {
             container["restartPolicy"] = "Always".into();
@@ -148,6 +150,7 @@ async fn sidecars_end_after_the_main_container_and_in_the_reverse_of_their_order
         .api
         .kubectl(&["delete", "pod", "p", "--wait=false"])
         .unwrap();
+    let began = Instant::now();
     let ended = cluster.until("all have ended", || {
         let pod = cluster.pod("p");
         ["main", "second", "first"]
@@ -158,6 +161,8 @@ async fn sidecars_end_after_the_main_container_and_in_the_reverse_of_their_order
     let times = ["main", "second", "first"]
         .map(|name| time(&status(&ended, name), "terminated", "finishedAt"));
     assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
+    // Their hooks run beside each other.
+    assert!(began.elapsed() < Duration::from_secs(12), "{times:?}");
     for name in ["main", "second", "first"] {
         let terminated = &status(&ended, name)["state"]["terminated"];
         assert_eq!(terminated["exitCode"], 0, "{name} {terminated}");

@@ -1,10 +1,18 @@
 //! What containers of the tests run: one static program with a few verbs. Compiled by the tests themselves; not part of a crate.
 
 use std::io::{Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 unsafe extern "C" {
     fn ioctl(file: i32, request: u64, argument: *mut u16) -> i32;
+    fn signal(number: i32, handler: extern "C" fn(i32)) -> usize;
+}
+
+static TOLD: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn note(_: i32) {
+    TOLD.store(true, Ordering::Relaxed);
 }
 
 fn main() {
@@ -56,6 +64,15 @@ fn run(words: &[&str]) {
             while !std::path::Path::new(path).exists() {
                 std::thread::sleep(Duration::from_millis(20));
             }
+        }
+        // Until it is told to end, by SIGTERM; and so much longer.
+        ["linger", seconds] => {
+            // SAFETY: the handler does nothing but store into an atomic.
+            unsafe { signal(15, note) };
+            while !TOLD.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            std::thread::sleep(Duration::from_secs_f64(seconds.parse().unwrap()));
         }
         ["write", path, text] => match std::fs::write(path, text) {
             Ok(()) => println!("wrote {path}"),
@@ -121,6 +138,17 @@ fn run(words: &[&str]) {
                 let _ = connection.read(&mut request);
                 let status = if std::path::Path::new("/tmp/unwell").exists() { "500 Unwell" } else { "200 OK" };
                 let _ = write!(connection, "HTTP/1.1 {status}\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+            }
+        }
+        // Sends whoever asks to a place that is unwell.
+        ["redirect", port] => {
+            let listener = std::net::TcpListener::bind(("0.0.0.0", port.parse().unwrap())).unwrap();
+            for connection in listener.incoming() {
+                let mut connection = connection.unwrap();
+                let mut request = [0; 1024];
+                let read = connection.read(&mut request).unwrap_or(0);
+                let status = if request[..read].starts_with(b"GET /unwell ") { "500 Unwell" } else { "302 Found" };
+                let _ = write!(connection, "HTTP/1.1 {status}\r\nlocation: /unwell\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             }
         }
         other => {

@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use containerd_client::services::v1::containers_client::ContainersClient;
 use containerd_client::services::v1::content_client::ContentClient;
@@ -21,6 +22,10 @@ use super::Error;
 
 /// Lists of containers carry their specs.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
+/// A daemon that hangs must not hold up whoever asks it. Upstream's kubelet waits as long for its runtime.
+const DEADLINE: Duration = Duration::from_secs(120);
+/// Its version needs nothing but a daemon that is alive.
+const VERSION_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A connection to containerd in one of its namespaces. Cheap to clone; reconnects by itself.
 #[derive(Clone, Debug)]
@@ -37,11 +42,12 @@ pub struct Lease {
     pub(super) id: String,
 }
 
-/// Puts the namespace, and a lease if there is one, into each request.
+/// Puts the namespace, a lease if there is one, and how long the answer is waited for into each request.
 #[derive(Clone, Debug)]
 pub(super) struct Headers {
     namespace: MetadataValue<Ascii>,
     lease: Option<MetadataValue<Ascii>>,
+    deadline: Option<Duration>,
 }
 
 impl tonic::service::Interceptor for Headers {
@@ -53,6 +59,9 @@ impl tonic::service::Interceptor for Headers {
             request
                 .metadata_mut()
                 .insert("containerd-lease", lease.clone());
+        }
+        if let Some(deadline) = self.deadline {
+            request.set_timeout(deadline);
         }
         Ok(request)
     }
@@ -95,6 +104,7 @@ impl Containerd {
         let headers = Headers {
             namespace: header,
             lease: None,
+            deadline: Some(DEADLINE),
         };
         let containerd = Self {
             channel,
@@ -130,6 +140,7 @@ impl Containerd {
     /// When it does not answer.
     pub async fn version(&self) -> Result<String, Error> {
         let answer = self
+            .within(Some(VERSION_DEADLINE))
             .versions()
             .version(())
             .await
@@ -149,6 +160,17 @@ impl Containerd {
         let mut leased = self.clone();
         leased.headers.lease = lease.id.parse().ok();
         leased
+    }
+
+    /// The same connection, for what takes as long as it takes: a container's life, a pull.
+    pub(super) fn patient(&self) -> Self {
+        self.within(None)
+    }
+
+    fn within(&self, deadline: Option<Duration>) -> Self {
+        let mut within = self.clone();
+        within.headers.deadline = deadline;
+        within
     }
 
     /// Its own socket.
@@ -193,5 +215,35 @@ impl Containerd {
         snapshots_service: SnapshotsClient,
         tasks_service: TasksClient,
         versions: VersionClient,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::service::Interceptor;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_request_has_a_deadline_but_those_of_the_patient() {
+        let containerd = Containerd {
+            channel: Endpoint::from_static("http://containerd").connect_lazy(),
+            headers: Headers {
+                namespace: "n".parse().unwrap(),
+                lease: None,
+                deadline: Some(DEADLINE),
+            },
+            snapshotter: String::new(),
+            socket: PathBuf::new(),
+        };
+        let deadline = |containerd: &Containerd| {
+            let mut headers = containerd.headers.clone();
+            let request = headers.call(Request::new(())).unwrap();
+            request.metadata().get("grpc-timeout").cloned()
+        };
+        assert!(deadline(&containerd).is_some());
+        assert_eq!(deadline(&containerd.patient()), None);
+        let soon = deadline(&containerd.within(Some(VERSION_DEADLINE)));
+        assert!(soon.is_some() && soon != deadline(&containerd));
     }
 }

@@ -154,10 +154,11 @@ impl Containerd {
             .map_err(Error::call("label a container"))
     }
 
-    /// Forgets a container without a task, and removes its snapshot; fine if there is none.
+    /// Forgets a container, and removes its snapshot; fine if there is none. Its task has to be gone: containerd does not look
+    /// whether it has one.
     ///
     /// # Errors
-    /// When it still has a task.
+    /// When containerd refuses.
     pub async fn delete_container(&self, id: &str) -> Result<(), Error> {
         let request = DeleteContainerRequest { id: id.to_owned() };
         gone(

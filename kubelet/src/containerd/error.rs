@@ -49,10 +49,20 @@ impl Error {
         self.code() == Some(Code::FailedPrecondition)
     }
 
-    /// containerd is gone or restarting; the same call may succeed later.
-    pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unreachable(_))
-            || matches!(self.code(), Some(Code::Unavailable | Code::Cancelled))
+    /// containerd is gone, restarting or too slow: what was asked for may have been done all the same.
+    pub fn is_unanswered(&self) -> bool {
+        match self {
+            // What containerd itself answers has no cause on this side.
+            Self::Call { status, .. } => {
+                std::error::Error::source(&**status).is_some()
+                    || matches!(
+                        status.code(),
+                        Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded
+                    )
+            }
+            Self::Protocol(_) => false,
+            Self::Unreachable(_) => true,
+        }
     }
 }
 

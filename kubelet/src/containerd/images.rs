@@ -93,8 +93,10 @@ impl Containerd {
             sync,
             target: None,
         };
+        // The collection takes as long as there is to collect.
         gone(
-            self.images_service()
+            self.patient()
+                .images_service()
                 .delete(request)
                 .await
                 .map(|_| ())

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use nix::sys::stat::Mode;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
@@ -13,7 +12,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::containerd::{Containerd, Error, Stdio};
+use super::pipes::Pipes;
+use crate::containerd::{Containerd, Error};
 use crate::streaming::remote::{Options, Outcome, Output, Remote, Stdin};
 
 /// How often it is looked whether a pipe is empty.
@@ -37,7 +37,10 @@ pub struct Command {
 /// Runs the command with the client at its streams, and tells the client how it ended. A client that goes away ends the input;
 /// the command goes on, as upstream's.
 pub async fn serve(containerd: &Containerd, command: &Command, mut remote: Remote) {
-    let outcome = match Pipes::make(&command.dir, &command.exec, command.options) {
+    let options = command.options;
+    // A terminal has an output whether anybody wants it or not.
+    let wanted = [options.stdin, options.stdout || options.tty, options.stderr];
+    let outcome = match Pipes::make(&command.dir, &command.exec, wanted) {
         Ok(pipes) => run(containerd, command, &pipes, &mut remote).await,
         Err(error) => Err(Error::Protocol(format!(
             "pipes for {}: {error}",
@@ -72,9 +75,7 @@ async fn run(
         env.push("TERM=xterm".into());
     }
     // Open before the process begins: what it says is kept, however soon it ends.
-    let outputs = pipes
-        .receivers()
-        .map_err(|error| Error::Protocol(error.to_string()))?;
+    let outputs = receivers(pipes).map_err(|error| Error::Protocol(error.to_string()))?;
     let stdio = pipes.stdio(tty);
     containerd
         .create_exec(container, exec, &process, stdio)
@@ -182,63 +183,12 @@ pub async fn feed(path: &Path, mut stdin: Stdin, closed: &CancellationToken) {
     }
 }
 
-/// The FIFOs of one process; removed with this.
-struct Pipes {
-    stdin: Option<PathBuf>,
-    stdout: Option<PathBuf>,
-    stderr: Option<PathBuf>,
-}
-
-impl Pipes {
-    fn make(dir: &Path, exec: &str, options: Options) -> io::Result<Self> {
-        std::fs::create_dir_all(dir)?;
-        let path = |wanted: bool, kind: &str| wanted.then(|| dir.join(format!("{exec}.{kind}")));
-        let pipes = Self {
-            stdin: path(options.stdin, "in"),
-            // A terminal has an output whether anybody wants it or not.
-            stdout: path(options.stdout || options.tty, "out"),
-            stderr: path(options.stderr, "err"),
-        };
-        for path in pipes.paths() {
-            nix::unistd::mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR)?;
-        }
-        Ok(pipes)
-    }
-
-    fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.stdin, &self.stdout, &self.stderr]
-            .into_iter()
-            .flatten()
-    }
-
-    fn receivers(&self) -> io::Result<[Option<pipe::Receiver>; 2]> {
-        let open = |path: &Option<PathBuf>| {
-            let path = path.as_ref();
-            path.map(|path| pipe::OpenOptions::new().open_receiver(path))
-                .transpose()
-        };
-        Ok([open(&self.stdout)?, open(&self.stderr)?])
-    }
-
-    fn stdio(&self, terminal: bool) -> Stdio {
-        let text = |path: &Option<PathBuf>| {
-            path.as_ref()
-                .map(|path| path.display().to_string())
-                .unwrap_or_default()
-        };
-        Stdio {
-            stdin: text(&self.stdin),
-            stdout: text(&self.stdout),
-            stderr: text(&self.stderr),
-            terminal,
-        }
-    }
-}
-
-impl Drop for Pipes {
-    fn drop(&mut self) {
-        for path in self.paths() {
-            let _ = std::fs::remove_file(path);
-        }
-    }
+/// The ends of the outputs that are read here.
+fn receivers(pipes: &Pipes) -> io::Result<[Option<pipe::Receiver>; 2]> {
+    let open = |path: &Option<PathBuf>| {
+        let path = path.as_ref();
+        path.map(|path| pipe::OpenOptions::new().open_receiver(path))
+            .transpose()
+    };
+    Ok([open(&pipes.stdout)?, open(&pipes.stderr)?])
 }

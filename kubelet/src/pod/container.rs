@@ -7,11 +7,11 @@ use api::core::v1::{Container, Pod};
 
 use super::allocation::ContainerResources;
 use super::mounts::mounts;
-use super::record::{Attempt, Ended, Phase, label};
+use super::record::{self, Attempt, Ended, Phase, label};
 use super::sandbox::Sandbox;
 use super::stdio::{self, Endpoints};
 use super::{env, resources};
-use crate::containerd::{NewContainer, NewTask};
+use crate::containerd::{Error, NewContainer, NewTask};
 use crate::context::Shared;
 use crate::image::{Config as ImageConfig, ImageInfo};
 use crate::logs::writer::WriterConfig;
@@ -26,7 +26,8 @@ pub struct StartError {
     pub reason: &'static str,
     /// For people.
     pub message: String,
-    /// The attempt, if it came so far that it counts as one.
+    /// The attempt, if there may be something of it: one that has ended counts as a start, one that was made is looked at
+    /// again.
     pub attempt: Option<Attempt>,
 }
 
@@ -58,7 +59,57 @@ fn id(uid: &str, container: &str, number: u32) -> String {
         .collect()
 }
 
-/// Makes the next attempt of a container and starts it.
+/// The attempt of this name, if its process was started: what containerd has counts, whatever a call was answered.
+///
+/// # Errors
+/// When containerd cannot be asked.
+pub async fn begun(shared: &Shared, id: &str) -> Result<Option<Attempt>, Error> {
+    let now = shared.clock.now();
+    let Some(task) = shared.containerd.task(id).await? else {
+        return Ok(None);
+    };
+    let Some(container) = shared.containerd.container(id).await? else {
+        return Ok(None);
+    };
+    let mut attempt = record::attempt(&container, Some(&task));
+    if attempt.is_running() && attempt.started.is_none() {
+        attempt.started = Some(now);
+        label_start(shared, &attempt).await;
+    }
+    Ok(Some(attempt).filter(|attempt| attempt.phase != Phase::Created))
+}
+
+/// Records when a container started where a kubelet after this one finds it. It runs all the same if that fails.
+async fn label_start(shared: &Shared, attempt: &Attempt) {
+    let started = attempt.started.map(|at| at.to_string()).unwrap_or_default();
+    let labels = HashMap::from([(label::STARTED.to_owned(), started)]);
+    if let Err(error) = shared.containerd.label_container(&attempt.id, labels).await {
+        tracing::warn!(container = attempt.id, %error, "cannot record a container's start");
+    }
+}
+
+/// What came of a start that was not answered well.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Its process was started.
+    Begun(Attempt),
+    /// It was not: the attempt has failed.
+    Failed,
+    /// Nobody knows yet.
+    Unknown,
+}
+
+/// Judges by what was `found` of it afterwards, and whether containerd had `answered` at all. A process that has ended may be
+/// one that could not be started.
+fn outcome(answered: bool, found: Result<Option<Attempt>, Error>) -> Outcome {
+    match found {
+        Ok(Some(attempt)) if attempt.is_running() || !answered => Outcome::Begun(attempt),
+        Ok(_) if answered => Outcome::Failed,
+        _ => Outcome::Unknown,
+    }
+}
+
+/// Makes the next attempt of a container and starts it; or finds that it was started, when an earlier start was not answered.
 pub async fn start(
     shared: &Shared,
     pod: Pod<'_>,
@@ -70,6 +121,11 @@ pub async fn start(
 ) -> Result<Attempt, StartError> {
     let metadata = pod.metadata();
     let id = id(metadata.uid(), container.name(), number);
+    let containerd = &shared.containerd;
+    let found = begun(shared, &id).await;
+    if let Some(attempt) = found.map_err(|e| error("CreateContainerError", e))? {
+        return Ok(attempt);
+    }
     let cgroup = format!(
         "{}/{id}",
         resources::cgroup(&shared.config.cgroup_root, pod)
@@ -96,7 +152,7 @@ pub async fn start(
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned())),
     );
-    let mut attempt = Attempt {
+    let attempt = Attempt {
         id: id.clone(),
         number,
         image: image.name.clone(),
@@ -109,9 +165,11 @@ pub async fn start(
         resized: false,
         unrecorded: false,
     };
-    let containerd = &shared.containerd;
     // What an interrupted start left is begun anew.
-    let _ = containerd.delete_task(&id).await;
+    containerd
+        .delete_task(&id)
+        .await
+        .map_err(|e| error("CreateContainerError", e))?;
     containerd
         .delete_container(&id)
         .await
@@ -124,14 +182,21 @@ pub async fn start(
         spec,
         oci_runtime: oci_runtime.clone(),
     };
+    // From here on there is something to be taken away.
+    let unfinished = |reason: &'static str, message: String| StartError {
+        reason,
+        message,
+        attempt: Some(attempt.clone()),
+    };
+    let not_made = |message: String| unfinished("CreateContainerError", message);
     containerd
         .create_container(new)
         .await
-        .map_err(|e| error("CreateContainerError", e))?;
+        .map_err(|e| not_made(e.to_string()))?;
     let rootfs = containerd
         .prepare_snapshot(&id, &image.chain)
         .await
-        .map_err(|e| error("CreateContainerError", e))?;
+        .map_err(|e| not_made(e.to_string()))?;
 
     let endpoints = Endpoints::new(&shared.exec_dir(metadata.uid()), &id);
     let log_dir = shared.log_dir(
@@ -140,7 +205,7 @@ pub async fn start(
         metadata.uid(),
         container.name(),
     );
-    std::fs::create_dir_all(&log_dir).map_err(|e| error("CreateContainerError", e))?;
+    std::fs::create_dir_all(&log_dir).map_err(|e| not_made(e.to_string()))?;
     let writer = WriterConfig {
         path: log_dir.join(format!("{number}.log")),
         rotation: shared.config.rotation,
@@ -155,8 +220,8 @@ pub async fn start(
         stdio::prepare(&writer, &binary, &endpoints, stdin, tty)
     })
     .await
-    .map_err(|e| error("CreateContainerError", e))?
-    .map_err(|e| error("CreateContainerError", e))?;
+    .map_err(|e| not_made(e.to_string()))?
+    .map_err(|e| not_made(e.to_string()))?;
     let run = async {
         containerd
             .create_task(NewTask {
@@ -166,38 +231,47 @@ pub async fn start(
                 oci_runtime,
             })
             .await?;
-        containerd.start_task(&id, "").await
+        // Before it: whatever ended earlier was another process of this name.
+        let now = shared.clock.now();
+        containerd.start_task(&id, "").await?;
+        Ok::<_, Error>(now)
     };
     let ran = run.await;
     drop(prepared);
-    match ran {
-        Ok(_) => {
-            let now = shared.clock.now();
-            attempt.started = Some(now);
-            attempt.phase = Phase::Running;
-            let labels = HashMap::from([(label::STARTED.to_owned(), now.to_string())]);
-            containerd
-                .label_container(&id, labels)
-                .await
-                .map_err(|e| error("RunContainerError", e))?;
-            Ok(attempt)
+    let failure = match ran {
+        Ok(now) => {
+            let attempt = Attempt {
+                started: Some(now),
+                phase: Phase::Running,
+                ..attempt
+            };
+            label_start(shared, &attempt).await;
+            return Ok(attempt);
         }
-        Err(failure) => {
-            let _ = containerd.delete_task(&id).await;
-            let message = failure.to_string();
-            attempt.phase = Phase::Ended(Ended {
+        Err(failure) => failure,
+    };
+    let message = failure.to_string();
+    let found = begun(shared, &id).await;
+    match outcome(!failure.is_unanswered(), found) {
+        Outcome::Begun(attempt) => Ok(attempt),
+        Outcome::Failed if containerd.delete_task(&id).await.is_ok() => {
+            let ended = Ended {
                 code: 128,
                 reason: "StartError".into(),
                 message: message.clone(),
                 at: shared.clock.now(),
-            });
-            attempt.unrecorded = true;
+            };
             Err(StartError {
                 reason: "RunContainerError",
                 message,
-                attempt: Some(attempt),
+                attempt: Some(Attempt {
+                    phase: Phase::Ended(ended),
+                    unrecorded: true,
+                    ..attempt
+                }),
             })
         }
+        Outcome::Failed | Outcome::Unknown => Err(unfinished("RunContainerError", message)),
     }
 }
 
@@ -372,5 +446,47 @@ fn command(
         Err("no command specified".into())
     } else {
         Ok(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_is_judged_by_what_there_is_of_it_and_not_by_its_answer_alone() {
+        let (running, ended) = (
+            || Attempt {
+                phase: Phase::Running,
+                ..Default::default()
+            },
+            || Attempt {
+                phase: Phase::Ended(Ended {
+                    code: 3,
+                    reason: String::new(),
+                    message: String::new(),
+                    at: jiff::Timestamp::UNIX_EPOCH,
+                }),
+                ..Default::default()
+            },
+        );
+        let away = || Err(Error::Unreachable("away".into()));
+        // The answer was lost, and the container runs, or has run.
+        assert_eq!(
+            outcome(false, Ok(Some(running()))),
+            Outcome::Begun(running())
+        );
+        assert_eq!(
+            outcome(true, Ok(Some(running()))),
+            Outcome::Begun(running())
+        );
+        assert_eq!(outcome(false, Ok(Some(ended()))), Outcome::Begun(ended()));
+        // What cannot be started ends, too, or is not there.
+        assert_eq!(outcome(true, Ok(Some(ended()))), Outcome::Failed);
+        assert_eq!(outcome(true, Ok(None)), Outcome::Failed);
+        // It may come yet.
+        assert_eq!(outcome(false, Ok(None)), Outcome::Unknown);
+        assert_eq!(outcome(false, away()), Outcome::Unknown);
+        assert_eq!(outcome(true, away()), Outcome::Unknown);
     }
 }

@@ -8,6 +8,9 @@ use crate::context::Shared;
 use crate::exec::{self, Outcome};
 use crate::probe::{Action, Target, http_get};
 
+/// As upstream, a hook may take as long as it takes: whoever runs it lets go of it.
+const UNLIMITED: Duration = Duration::MAX;
+
 /// What a hook does, taken out of the pod's object.
 #[derive(Clone, Debug)]
 pub enum Hook {
@@ -41,23 +44,17 @@ pub fn read(
     }
 }
 
-/// Runs it to its end.
+/// Runs it to its end. `kind` is which one of its container's it is.
 ///
 /// # Errors
-/// When it fails or takes longer than `timeout`.
-pub async fn run(
-    shared: &Shared,
-    hook: &Hook,
-    name: &str,
-    target: &Target,
-    timeout: Duration,
-) -> Result<(), String> {
+/// When it fails.
+pub async fn run(shared: &Shared, hook: &Hook, kind: &str, target: &Target) -> Result<(), String> {
     match hook {
         Hook::Sleep(duration) => {
-            tokio::time::sleep((*duration).min(timeout)).await;
+            tokio::time::sleep(*duration).await;
             Ok(())
         }
-        Hook::Act(Action::Http(http)) => http_get(http, timeout, "kube-lifecycle/1.37").await,
+        Hook::Act(Action::Http(http)) => http_get(http, UNLIMITED, "kube-lifecycle/1.37").await,
         Hook::Act(Action::Tcp(_) | Action::Grpc(_)) => {
             Err("only exec, httpGet and sleep are lifecycle handlers".into())
         }
@@ -65,9 +62,9 @@ pub async fn run(
             match exec::run(
                 &shared.containerd,
                 &target.container,
-                name,
+                &exec::name(kind, &shared.random),
                 args,
-                timeout,
+                UNLIMITED,
                 &target.dir,
             )
             .await

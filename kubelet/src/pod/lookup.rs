@@ -1,6 +1,7 @@
 //! Which containers there are, for the node's HTTPS server.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,10 +21,12 @@ pub struct ContainerLog {
 pub struct Known {
     /// The directory of its logs.
     pub dir: PathBuf,
-    /// Numbers of its attempts, the oldest first.
+    /// Numbers of its attempts that were started, the oldest first.
     pub attempts: Vec<u32>,
     /// Whether the newest one runs.
     pub running: bool,
+    /// The newest one has ended, and the next one is waited for.
+    pub waiting: bool,
     /// The newest one in containerd.
     pub id: String,
     /// What its spec says of its input and terminal.
@@ -61,11 +64,15 @@ type Pods = BTreeMap<(String, String), PodLookup>;
 pub struct Lookup(Arc<RwLock<Pods>>);
 
 impl Lookup {
-    /// Tells what a pod's containers are.
-    pub fn put(&self, namespace: &str, name: &str, pod: PodLookup) {
-        self.0
-            .write()
-            .insert((namespace.to_owned(), name.to_owned()), pod);
+    /// Tells what a pod's containers are. Of one that is `gone` only as long as no other pod has its name.
+    pub fn put(&self, namespace: &str, name: &str, pod: PodLookup, gone: bool) {
+        let mut pods = self.0.write();
+        match pods.entry((namespace.to_owned(), name.to_owned())) {
+            Entry::Occupied(other) if gone && other.get().uid != pod.uid => {}
+            entry => {
+                entry.insert_entry(pod);
+            }
+        }
     }
 
     /// A pod.
@@ -85,14 +92,17 @@ impl Lookup {
         })
     }
 
-    /// Tells that a pod is gone.
-    pub fn remove(&self, namespace: &str, name: &str) {
-        self.0
-            .write()
-            .remove(&(namespace.to_owned(), name.to_owned()));
+    /// Tells that nothing is left of a pod. Another one may have its name.
+    pub fn remove(&self, namespace: &str, name: &str, uid: &str) {
+        let mut pods = self.0.write();
+        let key = (namespace.to_owned(), name.to_owned());
+        if pods.get(&key).is_some_and(|pod| pod.uid == uid) {
+            pods.remove(&key);
+        }
     }
 
-    /// The log of a container's newest attempt, or of the one before it.
+    /// The log of a container's newest attempt, or of the previous one: that of `lastState`, which is the newest one as long
+    /// as the next is waited for.
     ///
     /// # Errors
     /// Why there is none, in upstream's words.
@@ -112,7 +122,8 @@ impl Lookup {
             .get(container)
             .ok_or_else(|| format!("container {container:?} in pod {name:?} is not available"))?;
         let attempt = if previous {
-            known.attempts.iter().rev().nth(1).ok_or_else(|| {
+            let newer = usize::from(!known.waiting);
+            known.attempts.iter().rev().nth(newer).ok_or_else(|| {
                 format!("previous terminated container {container:?} in pod {name:?} not found")
             })?
         } else {
@@ -126,5 +137,54 @@ impl Lookup {
             path: known.dir.join(format!("{attempt}.log")),
             running: known.running && !previous,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(uid: &str, known: Known) -> PodLookup {
+        PodLookup {
+            uid: uid.into(),
+            containers: [("c".to_owned(), known)].into(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_pod_that_is_gone_is_not_in_the_way_of_another_of_its_name() {
+        let lookup = Lookup::default();
+        let uid = || lookup.pod("ns", "p").map(|pod| pod.uid);
+        let put = |uid: &str, gone| lookup.put("ns", "p", pod(uid, Known::default()), gone);
+        put("old", false);
+        put("old", true);
+        assert_eq!(uid().unwrap(), "old");
+        put("new", false);
+        put("old", true);
+        assert_eq!(uid().unwrap(), "new");
+        lookup.remove("ns", "p", "old");
+        assert_eq!(uid().unwrap(), "new");
+        lookup.remove("ns", "p", "new");
+        assert_eq!(uid(), None);
+    }
+
+    #[test]
+    fn the_previous_log_is_that_of_the_last_state() {
+        let previous = |attempts: &[u32], waiting| {
+            let lookup = Lookup::default();
+            let known = Known {
+                attempts: attempts.to_vec(),
+                waiting,
+                ..Default::default()
+            };
+            lookup.put("ns", "p", pod("u", known), false);
+            let log = lookup.log("ns", "p", "c", true);
+            log.map(|log| log.path.display().to_string())
+        };
+        assert_eq!(previous(&[3, 4], false).unwrap(), "3.log");
+        assert_eq!(previous(&[3, 4], true).unwrap(), "4.log");
+        assert_eq!(previous(&[0], true).unwrap(), "0.log");
+        assert!(previous(&[0], false).is_err());
     }
 }

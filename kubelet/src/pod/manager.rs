@@ -13,6 +13,7 @@ use runtime::{Informer, Key, Resource};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::admission;
 use super::allocations::Allocations;
@@ -40,6 +41,8 @@ pub struct Manager {
     nodes: Informer<Tree>,
     workers: BTreeMap<String, Handle>,
     running: JoinSet<(String, bool)>,
+    /// All tasks are being listed for the workers.
+    _listing: Option<AbortOnDropHandle<()>>,
     /// What containerd had of pods whose worker has not begun.
     records: BTreeMap<String, PodRecord>,
     /// Cancelled once the pods that are here are known to whoever looks them up.
@@ -65,6 +68,7 @@ impl Manager {
             nodes,
             workers: BTreeMap::new(),
             running: JoinSet::new(),
+            _listing: None,
             records: BTreeMap::new(),
             adopted: CancellationToken::new(),
             stop,
@@ -120,7 +124,7 @@ impl Manager {
                 Some(key) = changes.recv() => self.compare(&key),
                 Some(told) = events.recv() => match told {
                     Told::Event(event) => self.dispatch(event),
-                    Told::Subscribed => self.list_tasks().await,
+                    Told::Subscribed => self.list_tasks(),
                 },
                 Some(ended) = self.running.join_next() => {
                     if let Ok((uid, _)) = ended {
@@ -132,7 +136,7 @@ impl Manager {
                 }
                 _ = resync.tick() => {
                     self.compare_all();
-                    self.list_tasks().await;
+                    self.list_tasks();
                 }
             }
         }
@@ -323,28 +327,35 @@ impl Manager {
         });
     }
 
-    /// Lets every worker compare its containers with all tasks that there are.
-    async fn list_tasks(&self) {
-        let at = self.shared.clock.now();
-        let listed = match self.shared.containerd.tasks().await {
-            Ok(listed) => listed,
-            Err(error) => {
-                tracing::warn!(%error, "cannot list containerd's tasks");
-                return;
-            }
-        };
-        let tasks = listed.into_iter().map(|task| match task.state {
-            TaskState::Stopped(exit) => (task.id, Some(exit)),
-            TaskState::Unknown => (task.id, Some(Exit { code: 255, at })),
-            TaskState::Created | TaskState::Running => (task.id, None),
-        });
-        let tasks = Arc::new(tasks.collect());
-        for handle in self.workers.values() {
-            let _ = handle.inbox.try_send(Message::Tasks {
-                at,
-                tasks: Arc::clone(&tasks),
+    /// Lets every worker compare its containers with all tasks that there are. A containerd that hangs holds up nothing else.
+    fn list_tasks(&mut self) {
+        let shared = self.shared.clone();
+        let inboxes: Vec<_> = self
+            .workers
+            .values()
+            .map(|handle| handle.inbox.clone())
+            .collect();
+        // One that was begun before may have missed what this one is for.
+        self._listing = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            let at = shared.clock.now();
+            let listed = match shared.containerd.tasks().await {
+                Ok(listed) => listed,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot list containerd's tasks");
+                    return;
+                }
+            };
+            let tasks = listed.into_iter().map(|task| match task.state {
+                TaskState::Stopped(exit) => (task.id, Some(exit)),
+                TaskState::Unknown => (task.id, Some(Exit { code: 255, at })),
+                TaskState::Created | TaskState::Running => (task.id, None),
             });
-        }
+            let tasks = Arc::new(tasks.collect());
+            for inbox in inboxes {
+                let tasks = Arc::clone(&tasks);
+                let _ = inbox.try_send(Message::Tasks { at, tasks });
+            }
+        })));
     }
 
     /// An event names a container only: every worker whose it may be hears of it.

@@ -99,6 +99,11 @@ impl Attempt {
         self.resized && self.ended().is_some()
     }
 
+    /// Whether an end of that time can be its own, not that of an earlier task that was made anew under its name.
+    pub fn may_have_ended(&self, at: Timestamp) -> bool {
+        self.started.is_none_or(|started| started <= at)
+    }
+
     /// How it ended, if it did.
     pub fn ended(&self) -> Option<&Ended> {
         match &self.phase {
@@ -129,38 +134,43 @@ pub fn read(containers: &[Container], tasks: &[Task]) -> BTreeMap<String, PodRec
         if uid.is_empty() {
             continue; // not ours
         }
-        let started = get(label::STARTED).parse().ok();
-        let (phase, unrecorded) = phase(
-            container,
-            tasks.get(container.id.as_str()).copied(),
-            started.is_some(),
-        );
         let pod = pods.entry(uid).or_default();
         pod.name = get(label::POD_NAME);
         pod.namespace = get(label::POD_NAMESPACE);
         pod.attempts
             .entry(get(label::CONTAINER))
             .or_default()
-            .push(Attempt {
-                id: container.id.clone(),
-                number: get(label::ATTEMPT).parse().unwrap_or(0),
-                image: container.image.clone(),
-                image_id: get(label::IMAGE_ID),
-                started,
-                phase,
-                cgroup: get(label::CGROUP),
-                termination: get(label::TERMINATION),
-                resources: serde_json::from_str(&get(label::RESOURCES))
-                    .ok()
-                    .and_then(|value| ContainerResources::from_json(&value)),
-                resized: container.labels.contains_key(label::RESIZED),
-                unrecorded,
-            });
+            .push(attempt(
+                container,
+                tasks.get(container.id.as_str()).copied(),
+            ));
     }
     for attempts in pods.values_mut().flat_map(|pod| pod.attempts.values_mut()) {
         attempts.sort_by_key(|attempt| attempt.number);
     }
     pods
+}
+
+/// Reads one attempt out of what containerd has of it.
+pub fn attempt(container: &Container, task: Option<&Task>) -> Attempt {
+    let get = |name: &str| container.labels.get(name).cloned().unwrap_or_default();
+    let started = get(label::STARTED).parse().ok();
+    let (phase, unrecorded) = phase(container, task, started.is_some());
+    Attempt {
+        id: container.id.clone(),
+        number: get(label::ATTEMPT).parse().unwrap_or(0),
+        image: container.image.clone(),
+        image_id: get(label::IMAGE_ID),
+        started,
+        phase,
+        cgroup: get(label::CGROUP),
+        termination: get(label::TERMINATION),
+        resources: serde_json::from_str(&get(label::RESOURCES))
+            .ok()
+            .and_then(|value| ContainerResources::from_json(&value)),
+        resized: container.labels.contains_key(label::RESIZED),
+        unrecorded,
+    }
 }
 
 fn phase(container: &Container, task: Option<&Task>, started: bool) -> (Phase, bool) {
@@ -272,5 +282,17 @@ mod tests {
         );
         assert!(attempts[3].is_running());
         assert_eq!(attempts[4].phase, Phase::Created);
+    }
+
+    #[test]
+    fn the_end_of_an_earlier_task_of_its_name_is_none_of_its_own() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let attempt = Attempt {
+            started: Some(at(10)),
+            ..Default::default()
+        };
+        assert!(!attempt.may_have_ended(at(9)));
+        assert!(attempt.may_have_ended(at(10)));
+        assert!(Attempt::default().may_have_ended(at(9)));
     }
 }

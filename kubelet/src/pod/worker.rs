@@ -5,14 +5,15 @@ mod ending;
 mod ephemeral;
 mod image_volumes;
 mod images;
+mod last_words;
 mod probing;
 mod publish;
 mod resizing;
 mod starting;
+mod stopping;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use api::core::v1::Pod;
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use self::image_volumes::Resolved;
 use self::images::Pull;
 use self::publish::Publisher;
+use self::stopping::{Grace, Stopping};
 use super::allocation::Allocation;
 use super::allocations::Allocations;
 use super::back_off::BackOff;
@@ -150,11 +152,19 @@ pub(super) struct Worker {
     image_volumes: BTreeMap<String, Resolved>,
     probes: BTreeMap<String, CancellationToken>,
     /// Attempts that are being ended, by their id.
-    stops: BTreeMap<String, CancellationToken>,
-    /// The grace that the stops were begun with, in seconds.
-    grace: Option<i64>,
-    execs: Arc<AtomicU64>,
+    stops: BTreeMap<String, Stopping>,
+    /// What all of the pod's containers have together, once they are being ended.
+    grace: Option<Grace>,
+    /// What started before was started by an earlier kubelet.
+    begun: jiff::Timestamp,
     told: BTreeSet<String>,
+}
+
+impl Desired {
+    /// It is to be ended, or not wanted any more.
+    fn is_deleted(&self) -> bool {
+        self.gone || Pod::of(&self.pod).metadata().deletion_timestamp().is_some()
+    }
 }
 
 impl Worker {
@@ -200,6 +210,7 @@ impl Worker {
         let volumes = Volumes::new(&dir);
         let allocation = Allocation::restore(&dir, view, &observed.attempts);
         let room = allocations.subscribe();
+        let begun = shared.clock.now();
         let worker = Worker {
             shared,
             lookup,
@@ -225,7 +236,7 @@ impl Worker {
             probes: BTreeMap::new(),
             stops: BTreeMap::new(),
             grace: None,
-            execs: Arc::default(),
+            begun,
             told: BTreeSet::new(),
         };
         worker.tell();
@@ -249,7 +260,8 @@ impl Worker {
         loop {
             let next = self.step().await;
             if self.state == State::Gone {
-                self.lookup.remove(self.key.namespace(), self.key.name());
+                let (namespace, name) = (self.key.namespace(), self.key.name());
+                self.lookup.remove(namespace, name, &self.uid);
                 break;
             }
             self.tell();
@@ -284,12 +296,13 @@ impl Worker {
 
     /// One look at everything; when to look again at the latest.
     async fn step(&mut self) -> Option<Instant> {
-        let Desired { pod: wanted, gone } = self.desired.borrow_and_update().clone();
+        let desired = self.desired.borrow_and_update().clone();
+        let deleting = desired.is_deleted();
+        let Desired { pod: wanted, gone } = desired;
         let deferred = self.allocate(&wanted, gone);
         let tree = self.allocation.apply(&wanted);
         let pod = Pod::of(&tree);
-        let deleting = gone || pod.metadata().deletion_timestamp().is_some();
-        self.record_ends(pod).await;
+        let unrecorded = self.record_ends(pod).await;
         match self.state {
             State::Running if deleting || self.observed.failed.is_some() => {
                 self.state = State::Ending
@@ -303,6 +316,7 @@ impl Worker {
             State::Ending => self.end(pod, gone).await,
             State::Over | State::Released | State::Gone => None,
         };
+        let next = starting::earlier(unrecorded, next);
         self.tell_allocation(&wanted);
         if !gone {
             self.publish(pod);
@@ -321,13 +335,21 @@ impl Worker {
 
     fn note(&mut self, message: Message) {
         match message {
-            Message::Exited { container, exit } => self.note_exit(&container, exit),
+            Message::Exited { container, exit } => {
+                let attempts = self.observed.attempts.values().flatten();
+                let mut attempts = attempts.filter(|attempt| attempt.id == container);
+                if attempts.any(|attempt| attempt.may_have_ended(exit.at)) {
+                    self.note_exit(&container, exit);
+                }
+            }
             Message::Tasks { at, tasks } => {
                 // Whatever events were lost on the way: what has ended, or is not there any more.
-                let running =
-                    self.observed.attempts.values().flatten().filter(|a| {
-                        a.is_running() && a.started.is_some_and(|started| started < at)
-                    });
+                let running = self
+                    .observed
+                    .attempts
+                    .values()
+                    .flatten()
+                    .filter(|a| a.is_running() && a.started.is_none_or(|started| started < at));
                 let lost = Exit { code: 255, at };
                 let ended: Vec<(String, Exit)> = running
                     .filter_map(|attempt| match tasks.get(&attempt.id) {
@@ -366,15 +388,23 @@ impl Worker {
     /// What the node's HTTPS server wants to know.
     fn tell(&self) {
         let (namespace, name) = (self.key.namespace(), self.key.name());
-        let pod = self.desired.borrow().pod.clone();
+        let Desired { pod, gone } = self.desired.borrow().clone();
         let pod = Pod::of(&pod);
         let containers = self.observed.attempts.iter().map(|(container, attempts)| {
             let newest = attempts.last();
+            let made = |attempt: &Attempt| attempt.phase == Phase::Created;
+            let waits = self.observed.waiting.contains_key(container);
             let spec = find(pod, container).map(|(spec, _)| spec);
             let known = Known {
                 dir: self.shared.log_dir(namespace, name, &self.uid, container),
-                attempts: attempts.iter().map(|attempt| attempt.number).collect(),
+                attempts: attempts
+                    .iter()
+                    .filter(|attempt| !made(attempt))
+                    .map(|attempt| attempt.number)
+                    .collect(),
                 running: newest.is_some_and(Attempt::is_running),
+                waiting: newest
+                    .is_some_and(|attempt| made(attempt) || waits && !attempt.is_running()),
                 id: newest.map(|attempt| attempt.id.clone()).unwrap_or_default(),
                 stdin: spec.is_some_and(|spec| spec.stdin()),
                 stdin_once: spec.is_some_and(|spec| spec.stdin_once()),
@@ -387,7 +417,7 @@ impl Worker {
             host_network: pod.spec().host_network(),
             containers: containers.collect(),
         };
-        self.lookup.put(namespace, name, known);
+        self.lookup.put(namespace, name, known, gone);
     }
 
     fn reference(&self) -> ObjectRef {

@@ -1,10 +1,9 @@
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use api::IntOrString;
 use api::core::v1::{Container, ExecAction, GRPCAction, HTTPGetAction, TCPSocketAction};
+use runtime::Random;
 use tokio::net::TcpStream;
 
 use super::{Grpc, Target};
@@ -14,12 +13,14 @@ use crate::exec::{self, Outcome};
 /// An HTTP question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http {
-    /// Whom to ask.
-    pub address: SocketAddr,
+    /// Whom to ask: an address, or a name that is looked up each time.
+    pub host: String,
+    /// Where it listens.
+    pub port: u16,
     /// Over TLS; the certificate is not looked at.
     pub tls: bool,
-    /// The `Host` header.
-    pub host: String,
+    /// The `Host` header, if it is not whom is asked.
+    pub host_header: Option<String>,
     /// Path and query.
     pub path: String,
     /// Further headers.
@@ -31,8 +32,8 @@ pub struct Http {
 pub enum Action {
     /// By a GET.
     Http(Http),
-    /// By connecting.
-    Tcp(SocketAddr),
+    /// By connecting to a host and port.
+    Tcp(String),
     /// By the gRPC health checking protocol.
     Grpc(Grpc),
     /// By executing in the container.
@@ -43,20 +44,19 @@ impl Action {
     /// An HTTP question to this container.
     ///
     /// # Errors
-    /// When the port's name is not one of the container's, or the host is no address.
+    /// When the port's name is not one of the container's.
     pub fn http(
         get: HTTPGetAction<'_>,
         container: Container<'_>,
         target: &Target,
     ) -> Result<Self, String> {
         let port = resolve_port(&get.port(), container)?;
-        let ip = host(get.host(), target.address)?;
         let headers: Vec<(String, String)> = get
             .http_headers()
             .iter()
             .map(|header| (header.name().to_owned(), header.value().to_owned()))
             .collect();
-        let own_host = headers
+        let host_header = headers
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case("host"))
             .map(|(_, value)| value.clone());
@@ -65,11 +65,11 @@ impl Action {
         } else {
             format!("/{}", get.path())
         };
-        let address = SocketAddr::new(ip, port);
         Ok(Self::Http(Http {
-            address,
+            host: host(get.host(), target),
+            port,
             tls: get.scheme() == "HTTPS",
-            host: own_host.unwrap_or_else(|| address.to_string()),
+            host_header,
             path,
             headers,
         }))
@@ -85,10 +85,7 @@ impl Action {
         target: &Target,
     ) -> Result<Self, String> {
         let port = resolve_port(&socket.port(), container)?;
-        Ok(Self::Tcp(SocketAddr::new(
-            host(socket.host(), target.address)?,
-            port,
-        )))
+        Ok(Self::Tcp(authority(&host(socket.host(), target), port)))
     }
 
     /// A question about a service's health at the pod's address. Its port has no name.
@@ -110,13 +107,19 @@ impl Action {
     }
 }
 
-fn host(host: &str, pod: IpAddr) -> Result<IpAddr, String> {
+fn host(host: &str, target: &Target) -> String {
     match host {
-        "" => Ok(pod),
-        "localhost" => Ok(IpAddr::from([127, 0, 0, 1])),
-        host => host
-            .parse()
-            .map_err(|_| format!("host {host:?} is no address")),
+        "" => target.address.to_string(),
+        host => host.to_owned(),
+    }
+}
+
+/// Host and port as URLs have them.
+pub(super) fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
     }
 }
 
@@ -140,6 +143,23 @@ pub fn resolve_port(port: &IntOrString, container: Container<'_>) -> Result<u16,
     valid.ok_or_else(|| format!("container has no port {port:?}"))
 }
 
+/// What came of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// All is well.
+    Well,
+    /// It is not, for this reason; no answer in time is a bad one.
+    Bad(String),
+    /// It could not be asked at all, for this reason.
+    Unknown(String),
+}
+
+impl From<Result<(), String>> for Answer {
+    fn from(asked: Result<(), String>) -> Self {
+        asked.map_or_else(Self::Bad, |()| Self::Well)
+    }
+}
+
 /// How probes name themselves to servers.
 const AGENT: &str = "kube-probe/1.37";
 
@@ -153,37 +173,34 @@ pub struct Checker {
     /// Where processes are executed.
     pub containerd: Containerd,
     /// Names executed processes apart.
-    pub execs: Arc<AtomicU64>,
+    pub random: Random,
 }
 
 impl Checker {
     /// Asks once.
-    ///
-    /// # Errors
-    /// The reason, if the answer is bad or none comes within `timeout`.
-    pub async fn check(&self, timeout: Duration) -> Result<(), String> {
+    pub async fn check(&self, timeout: Duration) -> Answer {
         match &self.action {
-            Action::Http(http) => super::http::get(http, timeout, AGENT).await,
-            Action::Grpc(grpc) => super::grpc::check(grpc, timeout, AGENT).await,
+            Action::Http(http) => super::http::get(http, timeout, AGENT).await.into(),
+            Action::Grpc(grpc) => super::grpc::check(grpc, timeout, AGENT).await.into(),
             Action::Tcp(address) => {
                 match tokio::time::timeout(timeout, TcpStream::connect(address)).await {
-                    Ok(Ok(_)) => Ok(()),
-                    Ok(Err(error)) => Err(format!("dial tcp {address}: {error}")),
-                    Err(_) => Err(format!("dial tcp {address}: i/o timeout")),
+                    Ok(Ok(_)) => Answer::Well,
+                    Ok(Err(error)) => Answer::Bad(format!("dial tcp {address}: {error}")),
+                    Err(_) => Answer::Bad(format!("dial tcp {address}: i/o timeout")),
                 }
             }
             Action::Exec(args) => {
-                let name = format!("probe-{}", self.execs.fetch_add(1, Ordering::Relaxed));
+                let name = exec::name("probe", &self.random);
                 let Target { container, dir, .. } = &self.target;
                 match exec::run(&self.containerd, container, &name, args, timeout, dir).await {
-                    Ok(Outcome::Exited { code: 0, .. }) => Ok(()),
-                    Ok(Outcome::Exited { output, .. }) => Err(output),
-                    Ok(Outcome::TimedOut) => Err(format!(
+                    Ok(Outcome::Exited { code: 0, .. }) => Answer::Well,
+                    Ok(Outcome::Exited { output, .. }) => Answer::Bad(output),
+                    Ok(Outcome::TimedOut) => Answer::Bad(format!(
                         "command timed out: {:?} timed out after {}",
                         args.join(" "),
                         crate::go::duration(timeout)
                     )),
-                    Err(error) => Err(error.to_string()),
+                    Err(error) => Answer::Unknown(error.to_string()),
                 }
             }
         }

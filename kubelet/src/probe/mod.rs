@@ -11,11 +11,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use api::core::v1::Probe;
-use runtime::Random;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub use check::{Action, Checker, Http, resolve_port};
+pub use check::{Action, Answer, Checker, Http, resolve_port};
 pub use grpc::Grpc;
 pub use http::get as http_get;
 pub use thresholds::{Thresholds, Verdict};
@@ -84,6 +83,12 @@ impl Timing {
             failures: count(probe.failure_threshold(), 3),
         }
     }
+
+    /// How long until the first time, if the container has run for `age`: the initial delay counts from its start. `spread`
+    /// (0 to 1) is the part of a period by which it is put off beyond that.
+    pub fn first(&self, age: Duration, spread: f64) -> Duration {
+        self.initial_delay.saturating_sub(age) + self.period.mul_f64(spread)
+    }
 }
 
 /// What a probe found.
@@ -95,11 +100,12 @@ pub struct Report {
     pub kind: Kind,
     /// What counts now, if that changed.
     pub verdict: Option<bool>,
-    /// Why it failed this time.
+    /// What is to be told of this time: how it failed, and why.
     pub failure: Option<String>,
 }
 
-/// Asks until `stop`, and tells what changes and what fails. `initial` is what counted before, if anything did.
+/// Asks after `delay` and then until `stop`, and tells what changes and what fails. `initial` is what counted before, if
+/// anything did.
 #[allow(clippy::too_many_arguments, reason = "a task's whole surroundings")]
 pub async fn run(
     container: String,
@@ -107,16 +113,11 @@ pub async fn run(
     timing: Timing,
     checker: Checker,
     initial: Option<bool>,
-    random: Random,
+    mut delay: Duration,
     reports: mpsc::Sender<Report>,
     stop: CancellationToken,
 ) {
     let mut thresholds = Thresholds::new(timing.successes, timing.failures, initial);
-    // Those of many containers that start together do not all ask at once.
-    let mut delay = timing.initial_delay;
-    if initial.is_some() {
-        delay = timing.period.mul_f64(random.unit());
-    }
     loop {
         tokio::select! {
             biased;
@@ -129,8 +130,7 @@ pub async fn run(
             () = stop.cancelled() => return,
             checked = checker.check(timing.timeout) => checked,
         };
-        let verdict = thresholds.note(checked.is_ok());
-        let failure = checked.err();
+        let (verdict, failure) = judge(&mut thresholds, checked);
         if verdict.is_none() && failure.is_none() {
             continue;
         }
@@ -147,6 +147,19 @@ pub async fn run(
     }
 }
 
+/// What an answer changes, and what is to be told of it. One that could not be had changes nothing: that says nothing of the
+/// container.
+fn judge(thresholds: &mut Thresholds, answer: Answer) -> (Option<Verdict>, Option<String>) {
+    match answer {
+        Answer::Well => (thresholds.note(true), None),
+        Answer::Bad(why) => (thresholds.note(false), Some(format!("failed: {why}"))),
+        Answer::Unknown(why) => {
+            let told = format!("errored and resulted in unknown state: {why}");
+            (None, Some(told))
+        }
+    }
+}
+
 /// Where a container is reached, and how to execute in it.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -156,4 +169,44 @@ pub struct Target {
     pub container: String,
     /// For the pipes of executed processes.
     pub dir: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_question_waits_for_the_delay_since_the_start_whoever_asks() {
+        let seconds = Duration::from_secs;
+        let timing = Timing {
+            initial_delay: seconds(60),
+            period: seconds(10),
+            timeout: seconds(1),
+            successes: 1,
+            failures: 3,
+        };
+        assert_eq!(timing.first(seconds(0), 0.0), seconds(60));
+        assert_eq!(timing.first(seconds(0), 0.5), seconds(65));
+        // Its startup probe took a while, or an earlier kubelet started it.
+        assert_eq!(timing.first(seconds(20), 0.0), seconds(40));
+        assert_eq!(timing.first(seconds(3600), 0.5), seconds(5));
+    }
+
+    #[test]
+    fn what_cannot_be_asked_counts_neither_as_failure_nor_as_success() {
+        let mut thresholds = Thresholds::new(1, 3, Some(true));
+        let (bad, unknown) = (|| Answer::Bad("x".into()), || Answer::Unknown("y".into()));
+        for _ in 0..5 {
+            let (verdict, told) = judge(&mut thresholds, unknown());
+            assert_eq!(verdict, None);
+            assert_eq!(told.unwrap(), "errored and resulted in unknown state: y");
+        }
+        let answers = [bad(), unknown(), bad(), unknown(), bad()];
+        let verdicts = answers.map(|answer| judge(&mut thresholds, answer).0);
+        assert_eq!(verdicts, [None, None, None, None, Some(Verdict::Failure)]);
+        assert_eq!(
+            judge(&mut thresholds, Answer::Well),
+            (Some(Verdict::Success), None)
+        );
+    }
 }

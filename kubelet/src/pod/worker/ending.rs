@@ -1,36 +1,26 @@
 //! Ends: of a container, of all of them, of the pod.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use api::core::v1::Pod;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use super::{RETRY, Role, State, Worker, find};
-use crate::context::Shared;
-use crate::logs::LogOptions;
+use super::stopping::{DEFAULT_GRACE_SECONDS, Grace};
+use super::{RETRY, Role, State, Worker, find, last_words};
+use crate::containerd::{Error, Exit, TaskState};
 use crate::oci::cgroup;
-use crate::pod::hooks::{self, Hook};
 use crate::pod::record::{Attempt, Ended, Phase, label};
 use crate::pod::status::is_sidecar;
-use crate::pod::{resources, sandbox, signal};
-use crate::probe::Target;
+use crate::pod::{container, resources, sandbox};
 
-const DEFAULT_GRACE_SECONDS: i64 = 30;
-/// Whatever the preStop hook took, so much is left between SIGTERM and SIGKILL.
-const MIN_GRACE: Duration = Duration::from_secs(2);
-/// For a container's writer to write them.
+/// For a container's writer to write what it has.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-const MAX_MESSAGE_BYTES: usize = 4096;
-const MAX_LOG_BYTES: u64 = 2048;
-const MAX_LOG_LINES: usize = 80;
 
 impl Worker {
-    /// Records the ends that were seen: why, the termination message, in containerd's labels too.
-    pub(super) async fn record_ends(&mut self, pod: Pod<'_>) {
+    /// Records the ends that were seen: why, the termination message, in containerd's labels too. When to try again what failed.
+    pub(super) async fn record_ends(&mut self, pod: Pod<'_>) -> Option<Instant> {
+        let mut next = None;
         let unrecorded: Vec<(String, Attempt)> = self
             .observed
             .attempts
@@ -46,7 +36,8 @@ impl Worker {
             let Phase::Ended(ended) = &mut attempt.phase else {
                 continue;
             };
-            if ended.reason.is_empty() {
+            let seen = ended.reason.is_empty();
+            if seen {
                 // The cgroup is there as long as the task is.
                 let killed_for_memory = ended.code == 137
                     && cgroup::oom_kills(self.shared.host.cgroups, &attempt.cgroup) > 0;
@@ -58,34 +49,37 @@ impl Worker {
                 .into();
             }
             if ended.message.is_empty() {
-                ended.message = written_message(&attempt.termination).await;
+                ended.message = last_words::written(&attempt.termination).await;
             }
-            self.label_end(&name, &attempt.id, ended).await;
-            // Only now: until its end is recorded, the task is all that knows it.
-            if let Err(error) = self.shared.containerd.delete_task(&attempt.id).await {
-                // The shim is gone with all that it knew; what it left is cleaned up by containerd.
-                tracing::warn!(pod = %self.key, container = name, %error, "cannot delete an ended task");
+            // Only then: until its end is recorded, the task is all that knows it.
+            let recorded = self.label_end(&name, &attempt.id, ended).await
+                && self.delete_ended(&name, &attempt.id).await;
+            if recorded {
+                let log = self
+                    .shared
+                    .log_dir(self.key.namespace(), self.key.name(), &self.uid, &name)
+                    .join(format!("{}.log", attempt.number));
+                // Whoever reads that it has ended may ask for all that it said; with its task the shim lets go of the output,
+                // and the log's writer ends.
+                crate::logs::written(&log, LAST_WORDS).await;
+                let fall_back = find(pod, &name).is_some_and(|(container, _)| {
+                    container.termination_message_policy() == "FallbackToLogsOnError"
+                });
+                if ended.message.is_empty() && fall_back && ended.code != 0 {
+                    ended.message = last_words::logged(log).await;
+                    self.label_end(&name, &attempt.id, ended).await;
+                }
+                attempt.unrecorded = false;
+            } else {
+                next = Some(Instant::now() + RETRY);
             }
-            let log = self
-                .shared
-                .log_dir(self.key.namespace(), self.key.name(), &self.uid, &name)
-                .join(format!("{}.log", attempt.number));
-            // Whoever reads that it has ended may ask for all that it said; with its task the shim lets go of the output, and
-            // the log's writer ends.
-            crate::logs::written(&log, LAST_WORDS).await;
-            let fall_back = find(pod, &name).is_some_and(|(container, _)| {
-                container.termination_message_policy() == "FallbackToLogsOnError"
-            });
-            if ended.message.is_empty() && fall_back && ended.code != 0 {
-                ended.message = logged_message(log).await;
-                self.label_end(&name, &attempt.id, ended).await;
+            if seen {
+                self.ended_at.insert(name.clone(), Instant::now());
             }
-            attempt.unrecorded = false;
-            self.ended_at.insert(name.clone(), Instant::now());
             self.observed.started.remove(&attempt.id);
             self.observed.ready.remove(&attempt.id);
-            if let Some(stop) = self.stops.remove(&attempt.id) {
-                stop.cancel();
+            if let Some(stopping) = self.stops.remove(&attempt.id) {
+                stopping.ended();
             }
             self.probes.retain(|key, token| {
                 let other = !key.ends_with(&attempt.id);
@@ -103,86 +97,53 @@ impl Worker {
                 *known = attempt;
             }
         }
+        next
     }
 
-    /// Records how a container ended where a kubelet after this one finds it.
-    async fn label_end(&self, container: &str, id: &str, ended: &Ended) {
+    /// Records how a container ended where a kubelet after this one finds it; false if that has to be tried again.
+    async fn label_end(&self, container: &str, id: &str, ended: &Ended) -> bool {
         let end = serde_json::to_string(ended).unwrap_or_default();
         let labels = HashMap::from([(label::EXIT.to_owned(), end)]);
         match self.shared.containerd.label_container(id, labels).await {
             Err(error) if !error.is_not_found() => {
                 tracing::warn!(pod = %self.key, container, %error, "cannot record a container's end");
+                false
             }
-            _ => {}
+            _ => true,
         }
     }
 
-    /// Begins to end one attempt: preStop hook, the stop signal, and SIGKILL when its grace is over. `grace` is in seconds, the
-    /// pod's if `None`.
-    pub(super) fn stop_attempt(&mut self, id: &str, reason: &str, grace: Option<i64>) {
-        if self.stops.contains_key(id) {
-            return;
+    /// Deletes the task of a container that has ended; false if that has to be tried again.
+    async fn delete_ended(&self, container: &str, id: &str) -> bool {
+        let containerd = &self.shared.containerd;
+        let Err(error) = containerd.delete_task(id).await else {
+            return true;
+        };
+        tracing::warn!(pod = %self.key, container, %error, "cannot delete an ended task");
+        // Whoever was told that it has ended is right from now on.
+        if let Ok(Some(task)) = containerd.task(id).await
+            && task.state == TaskState::Running
+            && let Err(error) = containerd.kill_task(id, "", 9, true).await
+        {
+            tracing::warn!(pod = %self.key, container, %error, "cannot kill a container");
         }
-        let tree = self.desired.borrow().pod.clone();
-        let pod = Pod::of(&tree);
-        let Some(name) = self
-            .observed
-            .attempts
-            .iter()
-            .find(|(_, list)| list.iter().any(|a| a.id == id))
-            .map(|(name, _)| name.clone())
-        else {
-            return;
-        };
-        let found = find(pod, &name);
-        let role = found.map_or(Role::Main, |(_, role)| role);
-        self.shared
-            .recorder
-            .normal(self.container_reference(&name, role), "Killing", reason);
-        let seconds = grace
-            .or(pod.spec().termination_grace_period_seconds())
-            .unwrap_or(DEFAULT_GRACE_SECONDS);
-        let target = self.target(id);
-        let lifecycle = found.and_then(|(container, _)| Some((container, container.lifecycle()?)));
-        let hook = lifecycle.and_then(|(container, lifecycle)| {
-            lifecycle
-                .pre_stop()
-                .map(|handler| hooks::read(handler, container, &target))
-        });
-        let hook = match hook {
-            Some(Ok(hook)) => Some(hook),
-            Some(Err(error)) => {
-                self.warn_once("FailedPreStopHook", &format!("PreStopHook failed: {error}"));
-                None
+        false
+    }
+
+    /// Looks whether what was made and not seen to start runs all the same: it is ended like any other then.
+    ///
+    /// # Errors
+    /// When containerd cannot be asked.
+    pub(super) async fn look_at_made(&mut self) -> Result<(), String> {
+        for attempt in self.observed.attempts.values_mut().flatten() {
+            if attempt.phase == Phase::Created {
+                let begun = container::begun(&self.shared, &attempt.id).await;
+                if let Some(begun) = begun.map_err(|error| error.to_string())? {
+                    *attempt = begun;
+                }
             }
-            None => None,
-        };
-        let stop_signal = lifecycle
-            .and_then(|(_, lifecycle)| lifecycle.stop_signal())
-            .and_then(signal::number);
-        let image = found
-            .map(|(container, _)| container.image().to_owned())
-            .unwrap_or_default();
-        let ended = CancellationToken::new();
-        self.stops.insert(id.to_owned(), ended.clone());
-        let reference = self.container_reference(&name, role);
-        let shared = self.shared.clone();
-        tokio::spawn(async move {
-            let stop = Stop {
-                shared: shared.clone(),
-                target,
-                hook,
-                signal: stop_signal,
-                image,
-                seconds,
-            };
-            let failed = stop.run(ended).await;
-            if failed {
-                shared
-                    .recorder
-                    .warning(reference, "FailedPreStopHook", "PreStopHook failed");
-            }
-        });
+        }
+        Ok(())
     }
 
     /// Ends all containers, then the pod.
@@ -194,15 +155,12 @@ impl Worker {
         } else {
             pod.metadata().deletion_grace_period_seconds()
         };
+        if let Err(error) = self.look_at_made().await {
+            self.warn_once("FailedKillPod", &format!("error killing pod: {error}"));
+            return Some(Instant::now() + RETRY);
+        }
         let running = self.running();
         if !running.is_empty() {
-            // Asked again, to be quicker: at once.
-            if grace == Some(0) && self.grace != Some(0) && self.grace.is_some() {
-                for (_, id) in &running {
-                    let _ = self.shared.containerd.kill_task(id, "", 9, true).await;
-                }
-            }
-            self.grace = Some(grace.unwrap_or(DEFAULT_GRACE_SECONDS));
             return Some(self.end_running(pod, &running, grace).await);
         }
         for token in self.probes.values() {
@@ -244,13 +202,24 @@ impl Worker {
             .collect()
     }
 
-    /// Begins to end those that are next in order; when to look again.
+    /// Begins to end all of them, and has those signalled that are next in order; when to look again. `asked` is for how many
+    /// seconds of grace was asked now.
     pub(super) async fn end_running(
         &mut self,
         pod: Pod<'_>,
         running: &[(String, String)],
-        grace: Option<i64>,
+        asked: Option<i64>,
     ) -> Instant {
+        let now = Instant::now();
+        let grace = match (self.grace, asked) {
+            (Some(grace), Some(asked)) => grace.asked_again(asked, now),
+            (Some(grace), None) => grace,
+            (None, asked) => {
+                let seconds = asked.or(pod.spec().termination_grace_period_seconds());
+                Grace::new(seconds.unwrap_or(DEFAULT_GRACE_SECONDS), now)
+            }
+        };
+        self.grace = Some(grace);
         let sidecar = |name: &str| {
             find(pod, name)
                 .is_some_and(|(container, role)| role == Role::Init && is_sidecar(container))
@@ -269,38 +238,44 @@ impl Worker {
         } else {
             main.into_iter().cloned().collect()
         };
-        for (name, id) in targets {
-            self.stop_attempt(&id, &format!("Stopping container {name}"), grace);
+        for (name, id) in running {
+            self.begin_stop(id, &format!("Stopping container {name}"), grace);
         }
-        // Ends are told by events; should one be lost, this finds out.
-        self.look_for_ends(running).await;
-        Instant::now() + Duration::from_secs(5)
-    }
-
-    async fn look_for_ends(&mut self, running: &[(String, String)]) {
-        for (_, id) in running {
-            match self.shared.containerd.task(id).await {
-                Ok(Some(task)) => {
-                    if let crate::containerd::TaskState::Stopped(exit) = task.state {
-                        let _ = self.sender.try_send(super::Message::Exited {
-                            container: id.clone(),
-                            exit,
-                        });
-                    }
-                }
-                Ok(None) => {
-                    let exit = crate::containerd::Exit {
-                        code: 255,
-                        at: self.shared.clock.now(),
-                    };
-                    let _ = self.sender.try_send(super::Message::Exited {
-                        container: id.clone(),
-                        exit,
-                    });
-                }
-                Err(error) => tracing::warn!(pod = %self.key, %error, "cannot look at a task"),
+        for (_, id) in targets {
+            if let Some(stopping) = self.stops.get(&id) {
+                stopping.its_turn();
             }
         }
+        // Ends are told by events; should one be lost, this finds out.
+        if self.look_for_ends(running).await {
+            Instant::now()
+        } else {
+            Instant::now() + Duration::from_secs(5)
+        }
+    }
+
+    /// Whether one has ended.
+    async fn look_for_ends(&mut self, running: &[(String, String)]) -> bool {
+        let mut found = false;
+        for (_, id) in running {
+            let exit = match self.shared.containerd.task(id).await {
+                Ok(Some(task)) => match task.state {
+                    TaskState::Stopped(exit) => exit,
+                    _ => continue,
+                },
+                Ok(None) => Exit {
+                    code: 255,
+                    at: self.shared.clock.now(),
+                },
+                Err(error) => {
+                    tracing::warn!(pod = %self.key, %error, "cannot look at a task");
+                    continue;
+                }
+            };
+            self.note_exit(id, exit);
+            found = true;
+        }
+        found
     }
 
     /// Takes away what the pod needed to run: network, namespaces, volumes, cgroup.
@@ -348,18 +323,17 @@ impl Worker {
         Ok(())
     }
 
+    /// Takes away what containerd has of an attempt that does not run.
+    pub(super) async fn remove_attempt(&self, id: &str) -> Result<(), Error> {
+        self.shared.containerd.delete_task(id).await?;
+        self.shared.containerd.delete_container(id).await
+    }
+
     /// Takes away what is left of an ended pod: its containers and their logs.
     async fn forget(&mut self) -> Result<(), String> {
         for attempt in self.observed.attempts.values().flatten() {
-            let containerd = &self.shared.containerd;
-            containerd
-                .delete_task(&attempt.id)
-                .await
-                .map_err(|error| error.to_string())?;
-            containerd
-                .delete_container(&attempt.id)
-                .await
-                .map_err(|error| error.to_string())?;
+            let removed = self.remove_attempt(&attempt.id).await;
+            removed.map_err(|error| error.to_string())?;
         }
         self.shared.containerd.remove_shim(&self.uid).await;
         let logs = self
@@ -372,92 +346,4 @@ impl Worker {
             _ => Ok(()),
         }
     }
-}
-
-/// One attempt on its way to its end.
-struct Stop {
-    shared: Arc<Shared>,
-    target: Target,
-    hook: Option<Hook>,
-    signal: Option<u32>,
-    image: String,
-    seconds: i64,
-}
-
-impl Stop {
-    /// Until its process has ended (`ended`) or was killed; whether the hook failed.
-    async fn run(self, ended: CancellationToken) -> bool {
-        let grace = Duration::from_secs(u64::try_from(self.seconds).unwrap_or(0));
-        let (began, id) = (Instant::now(), &self.target.container);
-        let mut failed = false;
-        if let Some(hook) = self.hook.as_ref().filter(|_| !grace.is_zero()) {
-            let hook = hooks::run(&self.shared, hook, "pre-stop", &self.target, grace);
-            tokio::select! {
-                biased;
-                () = ended.cancelled() => return false,
-                result = hook => failed = result.is_err(),
-            }
-        }
-        let left = if grace.is_zero() {
-            grace
-        } else {
-            grace.saturating_sub(began.elapsed()).max(MIN_GRACE)
-        };
-        if !left.is_zero() {
-            let of_image = match self.shared.images.find(&self.image).await {
-                Ok(Some(image)) => signal::number(&image.config.stop_signal),
-                _ => None,
-            };
-            let signal = self.signal.or(of_image).unwrap_or(15);
-            if let Err(error) = self
-                .shared
-                .containerd
-                .kill_task(id, "", signal, false)
-                .await
-            {
-                tracing::warn!(container = id, %error, "cannot signal a container");
-            }
-            tokio::select! {
-                biased;
-                () = ended.cancelled() => return failed,
-                () = tokio::time::sleep(left) => {}
-            }
-        }
-        while let Err(error) = self.shared.containerd.kill_task(id, "", 9, true).await {
-            tracing::warn!(container = id, %error, "cannot kill a container");
-            tokio::select! {
-                biased;
-                () = ended.cancelled() => break,
-                () = tokio::time::sleep(RETRY) => {}
-            }
-        }
-        failed
-    }
-}
-
-/// What a container wrote into its termination message's file; empty without one.
-async fn written_message(path: &str) -> String {
-    if path.is_empty() {
-        return String::new();
-    }
-    let written = tokio::fs::read(path).await.unwrap_or_default();
-    let end = written.len().min(MAX_MESSAGE_BYTES);
-    String::from_utf8_lossy(&written[..end]).into_owned()
-}
-
-/// The end of what a container said.
-async fn logged_message(log: PathBuf) -> String {
-    let options = LogOptions {
-        tail_lines: Some(MAX_LOG_LINES),
-        ..Default::default()
-    };
-    let mut chunks = crate::logs::stream(log, options, || false);
-    let mut text = Vec::new();
-    while let Some(Ok(chunk)) = chunks.recv().await {
-        text.extend_from_slice(&chunk);
-    }
-    let start = text
-        .len()
-        .saturating_sub(usize::try_from(MAX_LOG_BYTES).unwrap_or(0));
-    String::from_utf8_lossy(&text[start..]).into_owned()
 }

@@ -43,6 +43,7 @@ impl Worker {
             }
         }
         if let Some(probe) = container.liveness_probe() {
+            // It counts as passed from the start: only failures are told.
             self.begin_probe(
                 known("liveness", &attempt.id),
                 container,
@@ -116,7 +117,7 @@ impl Worker {
             action,
             target,
             containerd: self.shared.containerd.clone(),
-            execs: self.execs.clone(),
+            random: self.shared.random.clone(),
         };
         let (sender, mut reports) = tokio::sync::mpsc::channel(4);
         let inbox = self.sender.clone();
@@ -127,16 +128,24 @@ impl Worker {
                 }
             }
         });
-        // A liveness probe counts as passed from the start: only failures are told, and no delay is added for it.
-        let random = self.shared.random.fork();
         let timing = Timing::of(probe);
+        let adopted = attempt.started.is_none_or(|started| started < self.begun);
+        // Those that are asked again by a kubelet that has just begun are not all asked at once, and a container is not killed
+        // sooner than by upstream, whose probes have a clock that goes whatever starts.
+        let spread = match kind {
+            Kind::Startup | Kind::Readiness if !adopted => 0.0,
+            _ => self.shared.random.unit(),
+        };
+        let started = attempt.started.unwrap_or(self.begun);
+        let age = self.shared.clock.now().duration_since(started);
+        let delay = timing.first(age.try_into().unwrap_or_default(), spread);
         tokio::spawn(probe::run(
             attempt.id.clone(),
             kind,
             timing,
             checker,
             initial,
-            random,
+            delay,
             sender,
             stop,
         ));
@@ -158,7 +167,7 @@ impl Worker {
         };
         let reference = self.container_reference(&name, role);
         if let Some(failure) = &report.failure {
-            let message = format!("{} probe failed: {failure}", report.kind.name());
+            let message = format!("{} probe {failure}", report.kind.name());
             self.shared
                 .recorder
                 .warning(reference, "Unhealthy", message);

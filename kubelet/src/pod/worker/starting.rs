@@ -5,13 +5,10 @@ use std::time::Duration;
 use api::core::v1::{Container, Pod};
 use tokio::time::Instant;
 
-use super::{RETRY, Role, State, Worker};
+use super::{Desired, RETRY, Role, State, Worker};
 use crate::pod::record::Attempt;
 use crate::pod::status::{self, is_over, is_sidecar};
 use crate::pod::{container, hooks, refused, sandbox};
-
-/// A postStart hook may take so long.
-const HOOK_TIMEOUT: Duration = Duration::from_secs(120);
 
 pub(super) fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
     match (a, b) {
@@ -81,6 +78,10 @@ impl Worker {
         if self.was_over(pod) {
             self.state = State::Over;
             return None;
+        }
+        if let Err(error) = self.look_at_made().await {
+            self.warn_once("FailedKillPod", &format!("error killing pod: {error}"));
+            return Some(Instant::now() + RETRY);
         }
         let sidecars = self.running();
         if !sidecars.is_empty() {
@@ -162,6 +163,9 @@ impl Worker {
             .iter()
             .any(|container| self.observed.latest(container.name()).is_some());
         for container in spec.init_containers() {
+            if self.desired.borrow().is_deleted() {
+                return next;
+            }
             if begun && !is_sidecar(container) {
                 continue;
             }
@@ -178,6 +182,10 @@ impl Worker {
             }
         }
         for container in spec.containers() {
+            // A hook may have been cut short for it.
+            if self.desired.borrow().is_deleted() {
+                return next;
+            }
             next = earlier(
                 next,
                 self.ensure_container(pod, container, Role::Main).await,
@@ -238,7 +246,8 @@ impl Worker {
                     }
                     attempt.number + 1
                 }
-                // Made and never started: an earlier kubelet was interrupted. It is made anew under the same number.
+                // Made and not known to have started: an earlier kubelet was interrupted, or containerd did not answer. It is
+                // found or made anew under the same number.
                 None => attempt.number,
             },
             None => 0,
@@ -295,9 +304,20 @@ impl Worker {
                 self.shared
                     .recorder
                     .normal(reference, "Started", "Container started");
+                if container
+                    .lifecycle()
+                    .is_some_and(|lifecycle| lifecycle.post_start().is_some())
+                {
+                    // Until its hook is done, it is told to be in the making.
+                    self.publish(pod);
+                }
                 self.observed.waiting.remove(name);
-                let id = attempt.id.clone();
+                let (id, running) = (attempt.id.clone(), attempt.is_running());
                 self.keep(name, attempt).await;
+                if !running {
+                    // Its start was not answered, and it has ended since.
+                    return Some(Instant::now());
+                }
                 self.post_start(container, role, &id).await;
                 self.begin_probes(pod, container, role);
                 None
@@ -313,7 +333,7 @@ impl Worker {
                     .insert(name.to_owned(), (error.reason.to_owned(), error.message));
                 match error.attempt {
                     // It counts as a start that failed: the back-off applies.
-                    Some(attempt) => {
+                    Some(attempt) if attempt.ended().is_some() => {
                         self.keep(name, attempt).await;
                         self.record_ends(pod).await;
                         self.ended_at.insert(name.to_owned(), Instant::now());
@@ -322,6 +342,10 @@ impl Worker {
                             back_off.grow(now);
                         }
                         Some(Instant::now() + Duration::from_secs(1))
+                    }
+                    Some(attempt) => {
+                        self.keep(name, attempt).await;
+                        Some(Instant::now() + Duration::from_secs(10))
                     }
                     None => Some(Instant::now() + Duration::from_secs(10)),
                 }
@@ -339,9 +363,12 @@ impl Worker {
         let dir = self
             .shared
             .log_dir(self.key.namespace(), self.key.name(), &self.uid, name);
+        let mut left = Vec::new();
         for attempt in old {
-            if let Err(error) = self.shared.containerd.delete_container(&attempt.id).await {
+            if let Err(error) = self.remove_attempt(&attempt.id).await {
                 tracing::warn!(pod = %self.key, container = name, %error, "cannot remove an old container");
+                left.push(attempt);
+                continue;
             }
             for file in
                 crate::logs::files(&dir.join(format!("{}.log", attempt.number))).unwrap_or_default()
@@ -349,8 +376,13 @@ impl Worker {
                 let _ = std::fs::remove_file(file);
             }
         }
+        // With the next one it is tried again.
+        if let Some(attempts) = self.observed.attempts.get_mut(name) {
+            attempts.splice(..0, left);
+        }
     }
 
+    /// Runs the postStart hook. Like upstream's, it holds up everything else of its pod but the pod's end.
     async fn post_start(&mut self, container: Container<'_>, role: Role, id: &str) {
         let Some(handler) = container
             .lifecycle()
@@ -360,7 +392,16 @@ impl Worker {
         };
         let target = self.target(id);
         let result = match hooks::read(handler, container, &target) {
-            Ok(hook) => hooks::run(&self.shared, &hook, "post-start", &target, HOOK_TIMEOUT).await,
+            Ok(hook) => {
+                // Who looks into the container meanwhile finds it.
+                self.tell();
+                let mut desired = self.desired.clone();
+                tokio::select! {
+                    biased;
+                    _ = desired.wait_for(Desired::is_deleted) => return,
+                    result = hooks::run(&self.shared, &hook, "post-start", &target) => result,
+                }
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = result {
