@@ -90,6 +90,7 @@ async fn label_start(shared: &Shared, attempt: &Attempt) {
 
 /// What came of a start that was not answered well.
 #[derive(Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Outcome {
     /// Its process was started.
     Begun(Attempt),

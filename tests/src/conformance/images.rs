@@ -122,6 +122,11 @@ const RECIPES: &[Recipe] = &[
         )
     },
     shell("busybox", SHELL),
+    // `dig` of Debian, which agnhost's base has: one layer serves both.
+    Recipe {
+        packages: Some(AGNHOST),
+        ..shell("glibc-dns-testing", SHELL)
+    },
     shell(
         "nonroot",
         Defaults {
