@@ -1,4 +1,5 @@
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use containerd_client::services::v1::containers_client::ContainersClient;
 use containerd_client::services::v1::content_client::ContentClient;
@@ -21,6 +22,12 @@ use super::Error;
 
 /// Lists of containers carry their specs.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
+/// How long a call may take, as upstream's kubelet waits for its runtime. Those that last as long as they last are [`patient`].
+///
+/// [`patient`]: Containerd::patient
+const CALL: Duration = Duration::from_secs(120);
+/// How long a daemon that is well may take to say its version.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// A connection to containerd in one of its namespaces. Cheap to clone; reconnects by itself.
 #[derive(Clone, Debug)]
@@ -37,11 +44,12 @@ pub struct Lease {
     pub(super) id: String,
 }
 
-/// Puts the namespace, and a lease if there is one, into each request.
+/// Puts the namespace, and a lease and a limit of time if there is one, into each request.
 #[derive(Clone, Debug)]
 pub(super) struct Headers {
     namespace: MetadataValue<Ascii>,
     lease: Option<MetadataValue<Ascii>>,
+    limit: Option<Duration>,
 }
 
 impl tonic::service::Interceptor for Headers {
@@ -53,6 +61,10 @@ impl tonic::service::Interceptor for Headers {
             request
                 .metadata_mut()
                 .insert("containerd-lease", lease.clone());
+        }
+        // Kept by the channel, however silent the other end is.
+        if let Some(limit) = self.limit {
+            request.set_timeout(limit);
         }
         Ok(request)
     }
@@ -75,37 +87,9 @@ impl Containerd {
     /// # Errors
     /// When nothing answers there.
     pub async fn connect(path: &Path, namespace: &str, snapshotter: &str) -> Result<Self, Error> {
-        let unreachable = |error: &dyn std::fmt::Display| {
-            Error::Unreachable(format!("{}: {error}", path.display()))
-        };
-        let socket: PathBuf = path.to_path_buf();
-        let channel = Endpoint::from_static("http://containerd").connect_with_connector_lazy(
-            tower::service_fn(move |_| {
-                let socket = socket.clone();
-                async move {
-                    tokio::net::UnixStream::connect(socket)
-                        .await
-                        .map(hyper_util::rt::TokioIo::new)
-                }
-            }),
-        );
-        let header = namespace
-            .parse()
-            .map_err(|_| Error::Protocol(format!("{namespace:?} is no name of a namespace")))?;
-        let headers = Headers {
-            namespace: header,
-            lease: None,
-        };
-        let containerd = Self {
-            channel,
-            headers,
-            snapshotter: snapshotter.to_owned(),
-            socket: path.to_path_buf(),
-        };
-        containerd
-            .version()
-            .await
-            .map_err(|error| unreachable(&error))?;
+        let containerd = Self::at(path, namespace, snapshotter)?;
+        let answer = containerd.version().await;
+        answer.map_err(|error| Error::Unreachable(format!("{}: {error}", path.display())))?;
         let request = CreateNamespaceRequest {
             namespace: Some(Namespace {
                 name: namespace.to_owned(),
@@ -124,12 +108,42 @@ impl Containerd {
         Ok(containerd)
     }
 
+    /// Of the socket at `path`, to which the first call connects.
+    fn at(path: &Path, namespace: &str, snapshotter: &str) -> Result<Self, Error> {
+        let socket: PathBuf = path.to_path_buf();
+        let channel = Endpoint::from_static("http://containerd").connect_with_connector_lazy(
+            tower::service_fn(move |_| {
+                let socket = socket.clone();
+                async move {
+                    tokio::net::UnixStream::connect(socket)
+                        .await
+                        .map(hyper_util::rt::TokioIo::new)
+                }
+            }),
+        );
+        let header = namespace
+            .parse()
+            .map_err(|_| Error::Protocol(format!("{namespace:?} is no name of a namespace")))?;
+        let headers = Headers {
+            namespace: header,
+            lease: None,
+            limit: Some(CALL),
+        };
+        Ok(Self {
+            channel,
+            headers,
+            snapshotter: snapshotter.to_owned(),
+            socket: path.to_path_buf(),
+        })
+    }
+
     /// containerd's version, such as `1.6.20`.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When it does not answer within ten seconds.
     pub async fn version(&self) -> Result<String, Error> {
         let answer = self
+            .within(Some(ANSWER))
             .versions()
             .version(())
             .await
@@ -149,6 +163,17 @@ impl Containerd {
         let mut leased = self.clone();
         leased.headers.lease = lease.id.parse().ok();
         leased
+    }
+
+    /// The same connection, for calls that take as long as what they wait for.
+    pub(super) fn patient(&self) -> Self {
+        self.within(None)
+    }
+
+    fn within(&self, limit: Option<Duration>) -> Self {
+        let mut limited = self.clone();
+        limited.headers.limit = limit;
+        limited
     }
 
     /// Its own socket.
@@ -193,5 +218,31 @@ impl Containerd {
         snapshots_service: SnapshotsClient,
         tasks_service: TasksClient,
         versions: VersionClient,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_never_answers_is_waited_for_within_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let _silent = tokio::net::UnixListener::bind(&path).unwrap();
+        let began = Instant::now();
+        let error = Containerd::connect(&path, "n", "overlayfs").await;
+        assert!(error.unwrap_err().is_unavailable());
+        assert_eq!(began.elapsed().as_secs(), ANSWER.as_secs());
+
+        let containerd = Containerd::at(&path, "n", "overlayfs").unwrap();
+        let began = Instant::now();
+        assert!(containerd.tasks().await.unwrap_err().is_unavailable());
+        assert_eq!(began.elapsed().as_secs(), CALL.as_secs());
+        // A container may run for ever.
+        let waiting = containerd.wait_task("c", "");
+        assert!(timeout(10 * CALL, waiting).await.is_err());
     }
 }

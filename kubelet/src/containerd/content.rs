@@ -123,7 +123,7 @@ impl Containerd {
             })
             .chain(futures::stream::once(futures::future::ready(commit)));
         let call = Error::call("write a blob");
-        let written = match self.content_service().write(writes).await {
+        let written = match self.patient().content_service().write(writes).await {
             Ok(answer) => answer
                 .into_inner()
                 .try_fold((), |(), _: WriteContentResponse| async { Ok(()) })

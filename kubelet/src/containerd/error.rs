@@ -49,10 +49,10 @@ impl Error {
         self.code() == Some(Code::FailedPrecondition)
     }
 
-    /// containerd is gone or restarting; the same call may succeed later.
+    /// containerd is gone or restarting, or does not answer in time; the same call may succeed later.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unreachable(_))
-            || matches!(self.code(), Some(Code::Unavailable | Code::Cancelled))
+        const AWAY: [Code; 3] = [Code::Unavailable, Code::Cancelled, Code::DeadlineExceeded];
+        matches!(self, Self::Unreachable(_)) || self.code().is_some_and(|code| AWAY.contains(&code))
     }
 }
 

@@ -49,7 +49,7 @@ impl Containerd {
                 filter(PROBE_TOPIC),
             ],
         };
-        let mut service = self.events_service();
+        let mut service = self.patient().events_service();
         let mut subscribing = std::pin::pin!(service.subscribe(request));
         // containerd answers with the first event only, so one of our own is made until it arrives.
         loop {

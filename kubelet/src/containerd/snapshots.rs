@@ -187,6 +187,7 @@ impl Containerd {
             sync_fs: false,
         };
         let answer = self
+            .patient()
             .diff_service()
             .apply(request)
             .await

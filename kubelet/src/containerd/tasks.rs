@@ -161,6 +161,7 @@ impl Containerd {
             exec_id: exec.to_owned(),
         };
         let answer = self
+            .patient()
             .tasks_service()
             .wait(request)
             .await

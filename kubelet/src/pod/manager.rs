@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use api::core::v1::{Node, Pod, PodMut};
 use api::tree::Tree;
+use jiff::Timestamp;
 use runtime::events::ObjectRef;
 use runtime::informer::Object;
 use runtime::{Informer, Key, Resource};
@@ -20,7 +21,7 @@ use super::lookup::Lookup;
 use super::record::{self, PodRecord};
 use super::status::is_over;
 use super::worker::{Desired, Found, Handle, Message, Worker};
-use crate::containerd::{Error, Event, Exit, TaskState};
+use crate::containerd::{Error, Event, Exit, Task, TaskState};
 use crate::context::Shared;
 
 /// Between two tries to subscribe to containerd's events.
@@ -108,7 +109,11 @@ impl Manager {
         self.adopted.cancel();
 
         let (sender, mut events) = mpsc::channel(256);
-        tokio::spawn(watch(self.shared.clone(), sender, self.stop.clone()));
+        tokio::spawn(watch(
+            self.shared.clone(),
+            sender.clone(),
+            self.stop.clone(),
+        ));
         let mut resync = tokio::time::interval(RESYNC);
         loop {
             if overflow.swap(false, std::sync::atomic::Ordering::AcqRel) {
@@ -120,7 +125,8 @@ impl Manager {
                 Some(key) = changes.recv() => self.compare(&key),
                 Some(told) = events.recv() => match told {
                     Told::Event(event) => self.dispatch(event),
-                    Told::Subscribed => self.list_tasks().await,
+                    Told::Subscribed => self.list_tasks(&sender),
+                    Told::Listed { at, tasks } => self.compare_tasks(at, tasks),
                 },
                 Some(ended) = self.running.join_next() => {
                     if let Ok((uid, _)) = ended {
@@ -132,7 +138,7 @@ impl Manager {
                 }
                 _ = resync.tick() => {
                     self.compare_all();
-                    self.list_tasks().await;
+                    self.list_tasks(&sender);
                 }
             }
         }
@@ -323,17 +329,24 @@ impl Manager {
         });
     }
 
-    /// Lets every worker compare its containers with all tasks that there are.
-    async fn list_tasks(&self) {
-        let at = self.shared.clock.now();
-        let listed = match self.shared.containerd.tasks().await {
-            Ok(listed) => listed,
-            Err(error) => {
-                tracing::warn!(%error, "cannot list containerd's tasks");
-                return;
+    /// Asks for all tasks that there are, and has them told. Pods' changes do not wait for the answer.
+    fn list_tasks(&self, tell: &mpsc::Sender<Told>) {
+        let (shared, tell) = (self.shared.clone(), tell.clone());
+        tokio::spawn(async move {
+            let at = shared.clock.now();
+            match shared.containerd.tasks().await {
+                Ok(tasks) => {
+                    // Nobody listens any more when the kubelet ends.
+                    let _ = tell.send(Told::Listed { at, tasks }).await;
+                }
+                Err(error) => tracing::warn!(%error, "cannot list containerd's tasks"),
             }
-        };
-        let tasks = listed.into_iter().map(|task| match task.state {
+        });
+    }
+
+    /// Lets every worker compare its containers with all tasks that there were at that time or since.
+    fn compare_tasks(&self, at: Timestamp, tasks: Vec<Task>) {
+        let tasks = tasks.into_iter().map(|task| match task.state {
             TaskState::Stopped(exit) => (task.id, Some(exit)),
             TaskState::Unknown => (task.id, Some(Exit { code: 255, at })),
             TaskState::Created | TaskState::Running => (task.id, None),
@@ -364,12 +377,19 @@ impl Manager {
     }
 }
 
-/// What the subscription tells.
+/// What containerd tells.
 enum Told {
     /// It stands: what happened before may have been missed.
     Subscribed,
     /// Something happened.
     Event(Event),
+    /// All tasks, asked for at that time.
+    Listed {
+        /// When.
+        at: Timestamp,
+        /// The tasks.
+        tasks: Vec<Task>,
+    },
 }
 
 /// Subscribes to containerd's events as long as the kubelet runs. After each subscription, what may have been missed is told.
