@@ -1,6 +1,16 @@
-//! How Go prints what messages of upstream's contain.
+//! What Go calls the machine, and how it prints what messages of upstream's contain.
 
 use std::time::Duration;
+
+/// The machine's architecture by Go's name, as nodes and images have it.
+pub fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "powerpc64" => "ppc64le",
+        other => other,
+    }
+}
 
 /// A duration of whole seconds as Go's `time.Duration` prints it: `10s`, `1m30s`, `1h0m0s`. What is below a second is dropped.
 pub fn duration(duration: Duration) -> String {

@@ -62,17 +62,21 @@ pub fn run(
     Box::pin(work(config, client, shutdown))
 }
 
-async fn work(config: Config, client: Client, shutdown: CancellationToken) -> Result<(), Error> {
+async fn work(
+    mut config: Config,
+    client: Client,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
     // The default for clients that name none (registries); whoever was first is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // When the manager fails this kubelet ends, to be started again, and not the process that it may share with others.
     let shutdown = shutdown.child_token();
     for dir in [&config.root_dir, &config.run_dir, &config.pod_logs_dir] {
-        std::fs::create_dir_all(dir).map_err(|source| Error::Io {
-            path: dir.display().to_string(),
-            source,
-        })?;
+        std::fs::create_dir_all(dir).map_err(io(dir))?;
     }
+    // What is mounted below it is found by its real path.
+    let real = config.root_dir.canonicalize();
+    config.root_dir = real.map_err(io(&config.root_dir))?;
     let host = Host::detect(config.oci_runtime.as_deref()).map_err(Error::Host)?;
     let containerd = connect(&config).await?;
     let server = Server::bind(&config).await?;
@@ -120,10 +124,7 @@ async fn work(config: Config, client: Client, shutdown: CancellationToken) -> Re
         .log_writer
         .clone()
         .map_or_else(std::env::current_exe, Ok);
-    let log_writer = log_writer.map_err(|source| Error::Io {
-        path: "/proc/self/exe".into(),
-        source,
-    })?;
+    let log_writer = log_writer.map_err(io(Path::new("/proc/self/exe")))?;
     let shared = Arc::new(Shared {
         capacity: Capacity::of_machine(&config.root_dir),
         objects: Objects::new(
@@ -163,7 +164,7 @@ async fn work(config: Config, client: Client, shutdown: CancellationToken) -> Re
         .as_str()
         .unwrap_or_default()
         .to_owned();
-    let keeper = Keeper::new(shared.clone(), port, &node);
+    let keeper = Keeper::new(shared.clone(), nodes.clone(), port);
     let manager = Manager::new(
         shared.clone(),
         lookup.clone(),
@@ -229,10 +230,6 @@ async fn take_away(config: &Config) -> Result<(), Error> {
     }
     let host = Host::detect(config.oci_runtime.as_deref()).map_err(Error::Host)?;
     let kubepods = format!("{}/kubepods", config.cgroup_root.trim_end_matches('/'));
-    let io = |path: &Path| {
-        let path = path.display().to_string();
-        move |source| Error::Io { path, source }
-    };
     cgroup::remove(host.cgroups, &kubepods).map_err(io(Path::new(&kubepods)))?;
     if !config.cgroup_root.trim_matches('/').is_empty() {
         cgroup::remove_if_empty(host.cgroups, &config.cgroup_root)
@@ -242,6 +239,11 @@ async fn take_away(config: &Config) -> Result<(), Error> {
         crate::volume::remove_tree(dir).map_err(io(dir))?;
     }
     Ok(())
+}
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+    let path = path.display().to_string();
+    move |source| Error::Io { path, source }
 }
 
 const ANY_CIDR: ipnet::Ipv4Net =
@@ -321,10 +323,7 @@ fn own_instance(config: &Config) -> OwnInstance {
 /// # Errors
 /// When none answers, and none of our own is wanted or can be started.
 pub async fn connect(config: &Config) -> Result<Containerd, Error> {
-    containerd::leftovers::note(&config.run_dir).map_err(|source| Error::Io {
-        path: config.run_dir.display().to_string(),
-        source,
-    })?;
+    containerd::leftovers::note(&config.run_dir).map_err(io(&config.run_dir))?;
     match running_containerd(config).await {
         Err(error) if config.own_containerd => {
             tracing::info!(%error, "starting a containerd of our own");

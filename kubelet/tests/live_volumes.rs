@@ -102,6 +102,15 @@ async fn changed_config_maps_secrets_and_labels_reach_a_running_pod() {
             )
             .then_some(())
     });
+    // Nor does it keep what comes after it from being brought up to date.
+    kubectl(&[
+        "patch",
+        "secret",
+        "key",
+        "-p",
+        r#"{"stringData": {"text": "third"}}"#,
+    ]);
+    says(&cluster, "secret", "first\nsecond\nthird\n");
     let after = cluster.ready("p");
     assert_eq!(cluster.logs(&["p", "-c", "map"]), "one\ntwo\n");
     let starts = |pod: &serde_json::Value| {

@@ -1,5 +1,5 @@
 //! Which pod holds which address: one file an address under the data directory, named by the address, holding the pod's id.
-//! Creating the file is the allocation, so that a crash leaves either all of it or nothing.
+//! It is made and then written: one that is empty is the rest of a crash between the two, and allocates nothing.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -136,15 +136,20 @@ impl Network {
         netns::is_pinned(&netns).then_some(Attachment { address, netns })
     }
 
-    /// Gives pod `id` a network namespace, an address, a default route and its host ports. Repeating it changes nothing.
+    /// Gives pod `id` a network namespace, an address, a default route and its host ports. Repeating it makes good what was
+    /// interrupted, and changes nothing else.
     ///
     /// # Errors
-    /// When no address is free or the kernel refuses a step; nothing half-made remains then.
+    /// When no address is free or the kernel refuses a step; of what was not there before nothing half-made remains then.
     pub async fn attach(&self, id: &str, ports: &[HostPort]) -> Result<Attachment, Error> {
         validate_id(id)?;
         if let Some(attachment) = self.attachment(id)
             && self.links.exists(&self.interface(id)).await?
         {
+            // All that is made first is there; whoever made it may have come no further.
+            let (veth, netns) = (self.veth(id, attachment.address), attachment.netns.clone());
+            netns::enter(netns, move |outside| veth.complete(outside)).await?;
+            self.add_host_ports(attachment.address, ports).await?;
             return Ok(attachment);
         }
         self.detach(id).await?;
@@ -158,20 +163,29 @@ impl Network {
     async fn attach_anew(&self, id: &str, ports: &[HostPort]) -> Result<Attachment, Error> {
         let address = self.addresses.allocate(id)?;
         let netns = self.netns_path(id);
-        let veth = link::Veth {
+        let veth = self.veth(id, address);
+        netns::create(netns.clone(), move |outside| veth.connect(outside)).await?;
+        self.add_host_ports(address, ports).await?;
+        Ok(Attachment { address, netns })
+    }
+
+    fn veth(&self, id: &str, address: Ipv4Addr) -> link::Veth {
+        link::Veth {
             host_name: self.interface(id),
             bridge_index: self.bridge_index,
             address,
             prefix_len: self.config.pod_cidr.prefix_len(),
             gateway: self.gateway,
             mtu: self.config.mtu,
-        };
-        netns::create(netns.clone(), move |outside| veth.connect(outside)).await?;
-        if !ports.is_empty() {
-            let _serial = self.nft.lock().await;
-            nft::add_host_ports(&self.config.instance, address, ports).await?;
         }
-        Ok(Attachment { address, netns })
+    }
+
+    async fn add_host_ports(&self, address: Ipv4Addr, ports: &[HostPort]) -> Result<(), Error> {
+        if ports.is_empty() {
+            return Ok(());
+        }
+        let _serial = self.nft.lock().await;
+        nft::add_host_ports(&self.config.instance, address, ports).await
     }
 
     /// Takes away everything that [`Network::attach`] made for pod `id`; fine if there is nothing.

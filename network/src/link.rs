@@ -142,7 +142,6 @@ impl Veth {
     pub async fn connect(self, outside: Links) -> Result<(), Error> {
         let path = std::path::Path::new("/proc/thread-self/ns/net");
         let here = std::fs::File::open(path).map_err(Error::io(path))?;
-        let inside = Links::connect()?;
 
         // The pod's end is born in its namespace: moving it there would cost some 20 ms.
         let mut peer = LinkUnspec::new_with_name(POD_INTERFACE)
@@ -159,6 +158,13 @@ impl Veth {
             .build();
         let made = outside.0.link().add(veth).execute().await;
         made.map_err(Error::netlink(format!("make the link {}", self.host_name)))?;
+        self.complete(outside).await
+    }
+
+    /// Does all that comes after the making of the link, as far as it is not done: for one that leads to the calling thread's
+    /// namespace.
+    pub async fn complete(self, outside: Links) -> Result<(), Error> {
+        let inside = Links::connect()?;
         if let Some(index) = outside.index(&self.host_name).await? {
             // A pod reaches itself through its own host port or Service address.
             let hairpin = LinkBridgePort::new(index).hairpin(true).build();

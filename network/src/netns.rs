@@ -5,16 +5,38 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::statfs::{NSFS_MAGIC, statfs};
 
 use crate::Error;
 use crate::link::Links;
 
 /// Makes a namespace, pins it at `path` and runs `inside` in it, with a connection to the namespace outside.
-///
-/// A thread of its own does so and ends with it: `unshare` changes the calling thread for good.
 pub async fn create<F, Fut>(path: PathBuf, inside: F) -> Result<(), Error>
+where
+    F: FnOnce(Links) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<(), Error>>,
+{
+    on_own_thread(path, pin_new, inside).await
+}
+
+/// Runs `inside` in the namespace that is pinned at `path`, with a connection to the namespace outside.
+pub async fn enter<F, Fut>(path: PathBuf, inside: F) -> Result<(), Error>
+where
+    F: FnOnce(Links) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<(), Error>>,
+{
+    on_own_thread(path, join, inside).await
+}
+
+/// Changes into a namespace by `change` and runs `inside` there.
+///
+/// A thread of its own does so and ends with it: it is changed for good.
+async fn on_own_thread<F, Fut>(
+    path: PathBuf,
+    change: fn(&Path) -> Result<(), Error>,
+    inside: F,
+) -> Result<(), Error>
 where
     F: FnOnce(Links) -> Fut + Send + 'static,
     Fut: Future<Output = Result<(), Error>>,
@@ -25,14 +47,14 @@ where
         .name("netns".into())
         .spawn(move || {
             // Nobody waits any more when the receiver is gone; the caller removes what was made.
-            let _ = tell.send(create_here(&thread, inside));
+            let _ = tell.send(here(&thread, change, inside));
         })
         .map_err(Error::io(&path))?;
     told.await
-        .map_err(|_| Error::Config("the thread that makes a network namespace panicked".into()))?
+        .map_err(|_| Error::Config("the thread in a network namespace panicked".into()))?
 }
 
-fn create_here<F, Fut>(path: &Path, inside: F) -> Result<(), Error>
+fn here<F, Fut>(path: &Path, change: fn(&Path) -> Result<(), Error>, inside: F) -> Result<(), Error>
 where
     F: FnOnce(Links) -> Fut,
     Fut: Future<Output = Result<(), Error>>,
@@ -41,9 +63,14 @@ where
         .enable_io()
         .build()
         .map_err(Error::io(path))?;
-    fs::File::create(path).map_err(Error::io(path))?;
     let _entered = runtime.enter();
     let outside = Links::connect()?;
+    change(path)?;
+    runtime.block_on(inside(outside))
+}
+
+fn pin_new(path: &Path) -> Result<(), Error> {
+    fs::File::create(path).map_err(Error::io(path))?;
     unshare(CloneFlags::CLONE_NEWNET).map_err(Error::namespace("unshare the network namespace"))?;
     mount(
         Some("/proc/thread-self/ns/net"),
@@ -52,8 +79,13 @@ where
         MsFlags::MS_BIND,
         None::<&str>,
     )
-    .map_err(Error::namespace("pin the network namespace"))?;
-    runtime.block_on(inside(outside))
+    .map_err(Error::namespace("pin the network namespace"))
+}
+
+fn join(path: &Path) -> Result<(), Error> {
+    let namespace = fs::File::open(path).map_err(Error::io(path))?;
+    setns(namespace, CloneFlags::CLONE_NEWNET)
+        .map_err(Error::namespace("join the network namespace"))
 }
 
 /// Unpins the namespace at `path`; fine if there is none.

@@ -63,7 +63,7 @@ pub async fn uninstall(instance: &str) -> Result<(), Error> {
     run(&format!("add table ip {table}\ndelete table ip {table}\n")).await
 }
 
-/// Leads `ports` of the node to `address`. All or none.
+/// Leads `ports` of the node to `address`. All or none; those that do so already stay.
 pub async fn add_host_ports(
     instance: &str,
     address: Ipv4Addr,

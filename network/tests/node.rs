@@ -315,6 +315,52 @@ fn host_ports_lead_to_their_pod_from_outside_from_the_node_and_from_the_pod_itse
 }
 
 #[test]
+fn an_attachment_that_was_interrupted_is_made_whole_by_the_next() {
+    in_own_namespace(&[], async |config| {
+        let network = Network::setup(config.clone()).await.unwrap();
+        let port = HostPort {
+            protocol: Protocol::Tcp,
+            host_ip: None,
+            host_port: 8080,
+            pod_port: 80,
+        };
+        let pod = network.attach("a", &[]).await.unwrap();
+        let inside = pod.netns.clone();
+        let ip = |arguments: &'static [&'static str]| {
+            within(inside.clone(), || output("ip", arguments))
+                .join()
+                .unwrap()
+        };
+        let seen = || {
+            [
+                ip(&["-4", "-o", "addr", "show", "dev", "eth0"]),
+                ip(&["route"]),
+            ]
+        };
+        let whole = seen();
+        // Before the host ports; and before that, with the link made and less done inside.
+        let undone: [&[&str]; 3] = [
+            &[],
+            &["link", "set", "eth0", "down"],
+            &["addr", "flush", "dev", "eth0"],
+        ];
+        for undo in undone {
+            if !undo.is_empty() {
+                ip(undo);
+                assert_ne!(seen(), whole, "{undo:?}");
+            }
+            let network = Network::setup(config.clone()).await.unwrap();
+            assert_eq!(network.attach("a", &[port]).await.unwrap(), pod);
+            assert_eq!(seen(), whole, "{undo:?}");
+            let served = serve_once(pod.netns.clone(), 80, "pod");
+            assert_eq!(fetch((Ipv4Addr::LOCALHOST, 8080)), "pod");
+            served.join().unwrap();
+        }
+        network
+    });
+}
+
+#[test]
 fn a_dropping_forward_policy_of_iptables_gets_two_rules_which_go_again() {
     let host: &[&[&str]] = &[
         &["iptables", "-P", "FORWARD", "DROP"],

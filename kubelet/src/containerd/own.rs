@@ -1,16 +1,21 @@
 //! A containerd of our own, for machines where none answers: a detached child with its configuration and state under the
 //! kubelet's root directory. It outlives the kubelet, which finds it again by its socket and pid file.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use runtime::CancellationToken;
+use tokio::time::Instant;
 
 use super::{Containerd, Error};
 
 /// Between two looks whether our own daemon is there.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long a daemon may take to answer, or to end.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A containerd that was started by us, now or by an earlier kubelet.
 #[derive(Clone, Debug)]
@@ -41,23 +46,27 @@ impl OwnInstance {
             .parse()
             .ok()?;
         let command = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-        let config = self.config_path();
-        String::from_utf8_lossy(&command)
-            .contains(config.to_str()?)
+        // Whoever started it may have come through another link.
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let config = real(&self.config_path());
+        let mut words = command.split(|byte| *byte == 0);
+        words
+            .any(|word| real(Path::new(OsStr::from_bytes(word))) == config)
             .then_some(pid)
     }
 
     /// Ends the daemon, and waits until it is gone. Its containers keep running.
     ///
     /// # Errors
-    /// When it does not end within ten seconds.
+    /// When it does not end within twenty seconds.
     pub async fn stop(&self) -> Result<(), Error> {
         let Some(pid) = self.pid() else { return Ok(()) };
         let _ = nix::sys::signal::kill(
             nix::unistd::Pid::from_raw(pid),
             nix::sys::signal::Signal::SIGTERM,
         );
-        for _ in 0..1000 {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
             if self.pid().is_none() {
                 return Ok(());
             }
@@ -76,7 +85,7 @@ impl OwnInstance {
 /// Finds our own instance, or starts it with the binary `program`, and waits until it answers.
 ///
 /// # Errors
-/// When it cannot be started or does not answer within ten seconds.
+/// When it cannot be started or does not answer within twenty seconds.
 pub async fn serve_own(program: &str, dir: &Path, run: &Path) -> Result<OwnInstance, Error> {
     let instance = OwnInstance::at(dir, run);
     let failed = |what: &Path| {
@@ -114,7 +123,9 @@ pub async fn serve_own(program: &str, dir: &Path, run: &Path) -> Result<OwnInsta
         std::fs::write(dir.join("pid"), child.id().to_string()).map_err(failed(dir))?;
         started = Some(child);
     }
-    for _ in 0..1000 {
+    // By the clock: one that hangs is long silent each time.
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
         if Containerd::connect(&instance.socket, "default", "overlayfs")
             .await
             .is_ok()

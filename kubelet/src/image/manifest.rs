@@ -70,15 +70,9 @@ pub(super) struct Platform {
 impl Platform {
     /// This machine's, in Go's terms.
     pub(super) fn here() -> Self {
-        let architecture = match std::env::consts::ARCH {
-            "x86_64" => "amd64",
-            "aarch64" => "arm64",
-            "powerpc64" => "ppc64le",
-            other => other,
-        };
         Self {
             os: "linux".into(),
-            architecture: architecture.into(),
+            architecture: crate::go::architecture().into(),
             variant: String::new(),
         }
     }

@@ -1,5 +1,5 @@
 use std::fs::{self, File, TryLockError};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -54,7 +54,8 @@ impl RotatingFile {
     /// Writes whole lines; sets the file aside before it would become too large.
     pub(super) fn write(&mut self, lines: &[u8], now: Timestamp) -> std::io::Result<()> {
         if self.bytes > 0 && self.bytes + lines.len() as u64 > self.rotation.max_bytes {
-            self.rotate(now)?;
+            // A file that grows too large loses nothing, and the next lines are another occasion.
+            let _ = self.rotate(now);
         }
         self.file.write_all(lines)?;
         self.bytes += lines.len() as u64;
@@ -76,14 +77,18 @@ impl RotatingFile {
         while named(time).exists() {
             time += SignedDuration::from_nanos(1);
         }
-        fs::rename(&self.path, named(time))?;
-        let mut old = files(&self.path)?;
-        old.pop_if(|last| *last == self.path);
-        let surplus = (old.len() + 1).saturating_sub(self.rotation.max_files.max(1));
-        for file in old.iter().take(surplus) {
-            fs::remove_file(file)?;
+        match fs::rename(&self.path, named(time)) {
+            // Set aside by a rotation that came no further, or removed by somebody.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            renamed => renamed?,
         }
         *self = Self::open(&self.path, self.rotation)?;
+        let kept = files(&self.path)?;
+        let surplus = kept.len().saturating_sub(self.rotation.max_files.max(1));
+        for file in kept.iter().take(surplus) {
+            // What stays is in nobody's way.
+            let _ = fs::remove_file(file);
+        }
         Ok(())
     }
 }
@@ -198,6 +203,53 @@ mod tests {
             .map(|file| fs::read_to_string(file).unwrap())
             .collect();
         assert_eq!(kept, "a\nb\nc\n");
+    }
+
+    fn small(path: &Path) -> RotatingFile {
+        let rotation = Rotation {
+            max_bytes: 1,
+            max_files: 2,
+        };
+        RotatingFile::open(path, rotation).unwrap()
+    }
+
+    fn say(log: &mut RotatingFile, text: &str) {
+        log.write(text.as_bytes(), Timestamp::UNIX_EPOCH).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_somebody_removed_is_made_again_and_what_cannot_be_removed_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("0.log");
+        let mut log = small(&path);
+        say(&mut log, "a\n");
+        fs::remove_file(&path).unwrap();
+        say(&mut log, "b\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "b\n");
+        // A directory is removed by no rotation.
+        fs::create_dir(dir.path().join("0.log.19600101-000000")).unwrap();
+        say(&mut log, "c\n");
+        say(&mut log, "d\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "d\n");
+    }
+
+    #[test]
+    fn a_rotation_that_fails_halfway_loses_no_line_and_is_made_up_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let (there, away) = (dir.path().join("c"), dir.path().join("away"));
+        fs::create_dir(&there).unwrap();
+        let path = there.join("0.log");
+        let mut log = small(&path);
+        say(&mut log, "a\n");
+        // As when the file was set aside and no other could be opened.
+        fs::rename(&path, there.join("0.log.19700101-000000-000000000")).unwrap();
+        fs::rename(&there, &away).unwrap();
+        say(&mut log, "b\n");
+        fs::rename(&away, &there).unwrap();
+        say(&mut log, "c\n");
+        let kept = files(&path).unwrap();
+        let text = |file: &PathBuf| fs::read_to_string(file).unwrap();
+        assert_eq!(kept.iter().map(text).collect::<Vec<_>>(), ["a\nb\n", "c\n"]);
     }
 
     #[test]

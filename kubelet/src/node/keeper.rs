@@ -2,11 +2,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::core::v1::Node;
+use api::tree::Tree;
 use http::Method;
 use ipnet::Ipv4Net;
 use runtime::client::Error;
 use runtime::client::Patch;
-use runtime::{Client, Key, Resource};
+use runtime::{Client, Informer, Key, Resource};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -23,11 +25,7 @@ const PERIOD: Duration = Duration::from_secs(10);
 /// When the API server refuses or does not answer.
 pub async fn register(client: &Client, config: &Config) -> Result<Value, Error> {
     let name = &config.node_name;
-    let architecture = if std::env::consts::ARCH == "x86_64" {
-        "amd64"
-    } else {
-        "arm64"
-    };
+    let architecture = crate::go::architecture();
     let mut labels: BTreeMap<&str, &str> = BTreeMap::from([
         ("kubernetes.io/hostname", name.as_str()),
         ("kubernetes.io/os", "linux"),
@@ -53,7 +51,7 @@ pub async fn register(client: &Client, config: &Config) -> Result<Value, Error> 
             let patch = Patch::Merge(json!({"metadata": {"labels": labels}}));
             client
                 .patch(
-                    &Resource::of(api::core::v1::Node::TYPE),
+                    &Resource::of(Node::TYPE),
                     &Key::cluster(name),
                     &patch,
                     &Default::default(),
@@ -84,25 +82,30 @@ pub fn pod_cidr(node: &Value) -> Option<Ipv4Net> {
 /// Keeps the node's status as the machine is.
 pub struct Keeper {
     shared: Arc<Shared>,
+    nodes: Informer<Tree>,
     port: u16,
     written: Option<Value>,
-    conditions: Value,
 }
 
 impl Keeper {
-    /// For the node whose server listens at `port`; `conditions` are those that its object has.
-    pub fn new(shared: Arc<Shared>, port: u16, node: &Value) -> Self {
+    /// For the node whose server listens at `port`, and which is alone among `nodes`.
+    pub fn new(shared: Arc<Shared>, nodes: Informer<Tree>, port: u16) -> Self {
         Self {
             shared,
+            nodes,
             port,
             written: None,
-            conditions: node["status"]["conditions"].clone(),
         }
     }
 
     /// Until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut since_write = Duration::MAX;
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = self.nodes.synced() => {}
+        }
         loop {
             let pause = match self.once(since_write).await {
                 Ok(true) => {
@@ -128,26 +131,28 @@ impl Keeper {
         let measured = self.measure().await;
         let config = &self.shared.config;
         let now = self.shared.clock.now();
+        let key = Key::cluster(&config.node_name);
+        let node = self.nodes.get(&key);
+        let there = node.map(|node| conditions(Node::of(&node.value)));
         let status = status::compute(
             config,
             &self.shared.capacity,
             self.port,
             &measured,
-            &self.conditions,
+            there.as_ref().unwrap_or(&Value::Null),
             now,
         );
-        let changed =
-            self.written.as_ref().map(without_heartbeat) != Some(without_heartbeat(&status));
+        // Others write too: the controller that has heard nothing of the node for a while says so in its conditions.
+        let changed = self.written.as_ref().map(without_heartbeat)
+            != Some(without_heartbeat(&status))
+            || there.is_some_and(|there| !holds(&there, &status["conditions"]));
         if !changed && since_write < config.node_status_update_frequency {
             return Ok(false);
         }
         let patch = Patch::Strategic(json!({"status": status}));
-        let node = Resource::of(api::core::v1::Node::TYPE);
-        self.shared
-            .client
-            .patch_status(&node, &Key::cluster(&config.node_name), &patch)
-            .await?;
-        self.conditions = status["conditions"].clone();
+        let nodes = Resource::of(Node::TYPE);
+        let client = &self.shared.client;
+        client.patch_status(&nodes, &key, &patch).await?;
         self.written = Some(status);
         Ok(true)
     }
@@ -155,12 +160,15 @@ impl Keeper {
     async fn measure(&self) -> Measured {
         let mut measured = Measured::default();
         match self.shared.containerd.version().await {
-            Ok(version) => measured.containerd = version,
+            Ok(version) => {
+                measured.containerd = version;
+                match self.shared.images.list().await {
+                    Ok(images) => measured.images = images,
+                    Err(error) => tracing::warn!(%error, "cannot list images"),
+                }
+            }
+            // One that does not answer is not asked for more: the node is to say so soon.
             Err(error) => measured.not_ready = format!("container runtime is down: {error}"),
-        }
-        match self.shared.images.list().await {
-            Ok(images) => measured.images = images,
-            Err(error) => tracing::warn!(%error, "cannot list images"),
         }
         let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
         let available = memory
@@ -186,4 +194,59 @@ fn without_heartbeat(status: &Value) -> Value {
         condition["lastHeartbeatTime"] = Value::Null;
     }
     status
+}
+
+/// The conditions that a node has.
+fn conditions(node: Node<'_>) -> Value {
+    let list = node.status().conditions().iter().map(|condition| {
+        let since = condition.last_transition_time();
+        json!({
+            "type": condition.type_(),
+            "status": condition.status(),
+            "lastTransitionTime": since.map(|time| time.timestamp().to_string()),
+            "reason": condition.reason(),
+            "message": condition.message(),
+        })
+    });
+    list.collect()
+}
+
+/// Whether the conditions that are there say all that ours do, their times excepted.
+fn holds(there: &Value, ours: &Value) -> bool {
+    let says = |list: &Value, ours: &Value| {
+        let mut list = list.as_array().into_iter().flatten();
+        list.any(|there| {
+            ["type", "status", "reason", "message"]
+                .iter()
+                .all(|field| there[*field] == ours[*field])
+        })
+    };
+    let mut ours = ours.as_array().into_iter().flatten();
+    ours.all(|condition| says(there, condition))
+}
+
+#[cfg(test)]
+mod tests {
+    use api::codec::json::{self, Strict};
+    use api::schema::Schema;
+
+    use super::*;
+
+    #[test]
+    fn what_others_say_of_the_node_is_a_change_and_what_is_not_ours_is_none() {
+        let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": "R", "message": "m", "lastTransitionTime": "2026-01-01T00:00:00Z", "lastHeartbeatTime": "2026-01-01T00:00:00Z"});
+        let read = |list: Value| {
+            let node = json!({"apiVersion": "v1", "kind": "Node", "status": {"conditions": list}});
+            let bytes = bytes::Bytes::from(node.to_string());
+            let tree = json::decode(Schema::builtin(), Node::TYPE, bytes, &mut Strict::default());
+            conditions(Node::of(&tree.unwrap()))
+        };
+        let ours = json!([condition("Ready", "True")]);
+        let foreign = condition("NetworkUnavailable", "False");
+        let there = read(json!([foreign, condition("Ready", "True")]));
+        assert_eq!(there[1]["lastTransitionTime"], "2026-01-01T00:00:00Z");
+        assert!(holds(&there, &ours));
+        assert!(!holds(&read(json!([condition("Ready", "Unknown")])), &ours));
+        assert!(!holds(&read(json!([foreign])), &ours));
+    }
 }

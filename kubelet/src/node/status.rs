@@ -153,11 +153,6 @@ fn node_info(containerd: &str) -> Value {
         .to_owned();
     let machine_id = read("/etc/machine-id");
     let product = read("/sys/class/dmi/id/product_uuid");
-    let architecture = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
     json!({
         "machineID": machine_id,
         "systemUUID": if product.is_empty() { machine_id.clone() } else { product },
@@ -168,7 +163,7 @@ fn node_info(containerd: &str) -> Value {
         "kubeletVersion": crate::VERSION,
         "kubeProxyVersion": "",
         "operatingSystem": "linux",
-        "architecture": architecture,
+        "architecture": crate::go::architecture(),
     })
 }
 

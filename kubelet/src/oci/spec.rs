@@ -147,6 +147,10 @@ pub fn spec(config: &SpecConfig, host: &Host) -> Result<Value, String> {
     let mut limits = linux_resources(&config.resources, host);
     // The runtimes add the devices that every container has (null, zero, random, tty …).
     limits["devices"] = json!([{"allow": privileged, "access": "rwm"}]);
+    if host.cgroups == CgroupMode::V2 {
+        // A container that has lost a process for want of memory ends as a whole.
+        limits["unified"] = json!({"memory.oom.group": "1"});
+    }
 
     let mut linux = json!({
         "cgroupsPath": config.cgroup_path,
@@ -154,6 +158,9 @@ pub fn spec(config: &SpecConfig, host: &Host) -> Result<Value, String> {
         "namespaces": namespaces(&config.namespaces, host),
         "sysctl": config.sysctls,
     });
+    if let Some(propagation) = root_propagation(&config.mounts) {
+        linux["rootfsPropagation"] = propagation.into();
+    }
     if privileged {
         linux["devices"] = host_devices().into();
     } else if !config.unmasked_proc {
@@ -277,6 +284,14 @@ fn mounts(config: &SpecConfig, host: &Host) -> Vec<Value> {
         })
     }));
     list
+}
+
+/// How far the root mount takes part in what is mounted later: as far as the mount that takes part most, since all mounts begin as
+/// copies below it. The runtimes' own choice if none does.
+fn root_propagation(mounts: &[Mount]) -> Option<&'static str> {
+    ["rshared", "rslave"]
+        .into_iter()
+        .find(|wanted| mounts.iter().any(|mount| mount.propagation == *wanted))
 }
 
 /// Every device node of the host, for privileged containers.
@@ -423,6 +438,37 @@ mod tests {
             ["/z", "/a/b", "/a/b/c"]
         );
         assert_eq!(order[0]["options"], json!(["rbind", "rprivate", "ro"]));
+    }
+
+    #[test]
+    fn the_root_takes_part_in_later_mounts_as_the_mount_that_does_so_most() {
+        let root = |mounts: &[&'static str]| {
+            let mounts = mounts.iter().map(|propagation| Mount {
+                source: "/x".into(),
+                destination: "/y".into(),
+                read_only: false,
+                propagation,
+            });
+            let config = SpecConfig {
+                mounts: mounts.collect(),
+                ..Default::default()
+            };
+            let spec = spec(&config, &host(CgroupMode::V1)).unwrap();
+            spec["linux"]["rootfsPropagation"].clone()
+        };
+        assert_eq!(root(&["rprivate"]), Value::Null);
+        assert_eq!(root(&["rprivate", "rslave"]), "rslave");
+        assert_eq!(root(&["rslave", "rshared", "rprivate"]), "rshared");
+    }
+
+    #[test]
+    fn all_of_a_container_is_killed_together_where_the_kernel_can() {
+        let unified = |mode| {
+            let spec = spec(&SpecConfig::default(), &host(mode)).unwrap();
+            spec["linux"]["resources"]["unified"].clone()
+        };
+        assert_eq!(unified(CgroupMode::V2), json!({"memory.oom.group": "1"}));
+        assert_eq!(unified(CgroupMode::Hybrid), Value::Null);
     }
 
     #[test]

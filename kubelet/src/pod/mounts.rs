@@ -8,7 +8,9 @@ use super::container::StartError;
 use super::env;
 use crate::context::Shared;
 use crate::oci::Mount;
-use crate::volume::{SubPath, Volumes, bind_sub_path};
+use crate::volume::{
+    SubPath, Volumes, bind_sub_path, blocking, check_propagation, ensure_host_path,
+};
 
 /// The mounts of one attempt, and where its termination message is on the node.
 ///
@@ -39,6 +41,12 @@ pub async fn mounts(
                 container.name()
             ))
         })?;
+        if let Some(host) = volume.and_then(|volume| volume.host_path()) {
+            let (path, kind) = (source.clone(), host.type_().unwrap_or_default().to_owned());
+            // It may have gone since the pod's first container was started.
+            let there = blocking(move || ensure_host_path(&path, &kind)).await;
+            there.map_err(|error| StartError::new("CreateContainerError", error))?;
+        }
         let sub_path = if mount.sub_path_expr().is_empty() {
             mount.sub_path().to_owned()
         } else {
@@ -66,8 +74,8 @@ pub async fn mounts(
                 target: target.clone(),
                 only_directory: image,
             };
-            let bound = tokio::task::spawn_blocking(move || bind_sub_path(&sub)).await;
-            bound.map_err(|e| config(e.to_string()))?.map_err(|e| {
+            let bound = blocking(move || bind_sub_path(&sub)).await;
+            bound.map_err(|e| {
                 if image {
                     let message = format!(
                         "ImageVolumeMountFailed: failed to ensure image subpath {sub_path:?} in volume {:?}: {e}",
@@ -94,6 +102,11 @@ pub async fn mounts(
             Some("Bidirectional") => "rshared",
             _ => "rprivate",
         };
+        if propagation != "rprivate" {
+            let source = source.clone();
+            let checked = blocking(move || check_propagation(&source, propagation)).await;
+            checked.map_err(|error| StartError::new("CreateContainerError", error))?;
+        }
         let destination = mount.mount_path();
         let destination = if destination.starts_with('/') {
             destination.to_owned()

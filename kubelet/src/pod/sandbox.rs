@@ -10,6 +10,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use super::resources;
+use crate::config::Config;
 use crate::context::Shared;
 use crate::oci::Namespaces;
 use crate::oci::cgroup::{self, PodLimits};
@@ -32,7 +33,11 @@ pub struct Sandbox {
 pub async fn ensure(shared: &Shared, pod: Pod<'_>, limits: PodLimits) -> Result<Sandbox, String> {
     let (metadata, spec) = (pod.metadata(), pod.spec());
     let uid = metadata.uid();
-    let hostname = hostname(shared, pod);
+    let (short, full) = names(&shared.config, pod);
+    let hostname = match &full {
+        Some(full) if spec.set_hostname_as_fqdn() == Some(true) => full.clone(),
+        _ => short.clone(),
+    };
     let (address, network) = if spec.host_network() {
         (Some(shared.config.node_ip), None)
     } else {
@@ -50,7 +55,7 @@ pub async fn ensure(shared: &Shared, pod: Pod<'_>, limits: PodLimits) -> Result<
     let ipc = (!spec.host_ipc()).then(|| pins.0.clone());
     let uts = (!spec.host_network()).then(|| pins.1.clone());
     let dir = shared.pod_dir(uid);
-    let hosts = hosts(pod, address, &hostname);
+    let hosts = hosts(pod, address, &short, full.as_deref());
     let resolv = resolv_conf(shared, pod);
     let path = resources::cgroup(&shared.config.cgroup_root, pod);
     let (mode, name) = (shared.host.cgroups, hostname.clone());
@@ -199,11 +204,12 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     }
 }
 
-/// At most 63 characters of `spec.hostname` or the pod's name; the node's for pods of the host's network.
-fn hostname(shared: &Shared, pod: Pod<'_>) -> String {
+/// The pod's name among hosts: at most 63 characters of `spec.hostname` or the pod's name, the node's for pods of the host's
+/// network; and its full name in the cluster's domain, if it has a subdomain.
+fn names(config: &Config, pod: Pod<'_>) -> (String, Option<String>) {
     let (metadata, spec) = (pod.metadata(), pod.spec());
     if spec.host_network() {
-        return shared.config.node_name.clone();
+        return (config.node_name.clone(), None);
     }
     let name = if spec.hostname().is_empty() {
         metadata.name()
@@ -211,20 +217,14 @@ fn hostname(shared: &Shared, pod: Pod<'_>) -> String {
         spec.hostname()
     };
     let name = name.get(..63).unwrap_or(name).trim_end_matches(['-', '.']);
-    if spec.set_hostname_as_fqdn() == Some(true) && !spec.subdomain().is_empty() {
-        fqdn(shared, pod, name)
-    } else {
-        name.to_owned()
-    }
-}
-
-fn fqdn(shared: &Shared, pod: Pod<'_>, hostname: &str) -> String {
-    format!(
-        "{hostname}.{}.{}.svc.{}",
-        pod.spec().subdomain(),
-        pod.metadata().namespace(),
-        shared.config.cluster_domain
-    )
+    let full = (!spec.subdomain().is_empty()).then(|| {
+        let (subdomain, namespace) = (spec.subdomain(), metadata.namespace());
+        format!(
+            "{name}.{subdomain}.{namespace}.svc.{}",
+            config.cluster_domain
+        )
+    });
+    (name.to_owned(), full)
 }
 
 fn host_ports(pod: Pod<'_>) -> Result<Vec<HostPort>, String> {
@@ -260,15 +260,16 @@ fn host_ports(pod: Pod<'_>) -> Result<Vec<HostPort>, String> {
         .collect()
 }
 
-fn hosts(pod: Pod<'_>, address: Option<IpAddr>, hostname: &str) -> String {
+fn hosts(pod: Pod<'_>, address: Option<IpAddr>, short: &str, full: Option<&str>) -> String {
     let mut text = if pod.spec().host_network() {
         format!(
             "# Kubernetes-managed hosts file (host network).\n{}",
             fs::read_to_string("/etc/hosts").unwrap_or_default()
         )
     } else {
+        let names = full.map_or(short.to_owned(), |full| format!("{full}\t{short}"));
         let own = address
-            .map(|address| format!("{address}\t{hostname}\n"))
+            .map(|address| format!("{address}\t{names}\n"))
             .unwrap_or_default();
         format!(
             "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
@@ -355,4 +356,40 @@ fn resolv_conf(shared: &Shared, pod: Pod<'_>) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use api::codec::json::{self, Strict};
+    use api::schema::Schema;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_pod_of_a_subdomain_has_its_full_name_among_the_hosts() {
+        let address = IpAddr::from([10, 1, 2, 3]);
+        let config = Config::new("n1", address);
+        let last = |spec: Value| {
+            let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web-0", "namespace": "shop"}, "spec": spec});
+            let bytes = bytes::Bytes::from(pod.to_string());
+            let tree = json::decode(Schema::builtin(), Pod::TYPE, bytes, &mut Strict::default());
+            let tree = tree.unwrap();
+            let (short, full) = names(&config, Pod::of(&tree));
+            let text = hosts(Pod::of(&tree), Some(address), &short, full.as_deref());
+            text.lines().last().unwrap_or_default().to_owned()
+        };
+        assert_eq!(last(json!({})), "10.1.2.3\tweb-0");
+        for with_hostname in [json!(null), json!(true)] {
+            let spec = json!({"subdomain": "web", "setHostnameAsFQDN": with_hostname});
+            assert_eq!(
+                last(spec),
+                "10.1.2.3\tweb-0.web.shop.svc.cluster.local\tweb-0"
+            );
+        }
+        assert_eq!(
+            last(json!({"hostname": "h", "subdomain": "web"})),
+            "10.1.2.3\th.web.shop.svc.cluster.local\th"
+        );
+    }
 }

@@ -70,7 +70,9 @@ fn read(query: &BTreeMap<String, String>, now: Timestamp) -> Result<(LogOptions,
         })
         .transpose()?;
     let since_seconds = number("sinceSeconds")?.map(|seconds| {
-        now - SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX / 2))
+        let age = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+        // Before all times there is nothing.
+        now.checked_sub(age).unwrap_or(Timestamp::MIN)
     });
     let stream = match query.get("stream").map(String::as_str) {
         None | Some("" | "All") => None,
@@ -122,5 +124,13 @@ mod tests {
                 .unwrap_err()
                 .starts_with("tailLines")
         );
+        for seconds in [
+            "999999999999",
+            "9223372036854775807",
+            "18446744073709551615",
+        ] {
+            let (options, _) = read(&query(&[("sinceSeconds", seconds)]), now).unwrap();
+            assert_eq!(options.since, Some(Timestamp::MIN));
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! of the new contents. A reader sees the old files or the new ones, never a mixture.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
@@ -25,7 +26,7 @@ const DATA: &str = "..data";
 const NEW_DATA: &str = "..data_tmp";
 
 /// Makes the volume at `dir` show exactly `payload`; `version` names the directory of the new contents. Nothing is touched when
-/// it shows that already.
+/// it shows that already. What was interrupted is made good.
 pub fn write(
     dir: &Path,
     version: &str,
@@ -45,13 +46,25 @@ pub fn write(
     }
     fs::create_dir_all(dir)?;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o755))?;
-    let old = fs::read_link(dir.join(DATA)).ok();
-    if let Some(old) = &old
-        && shows(&dir.join(old), payload)?
-    {
-        return Ok(());
+    match fs::read_link(dir.join(DATA)) {
+        // The names may be missing all the same: they come after the swap.
+        Ok(current) if shows(&dir.join(&current), payload)? => {
+            link(dir, current.as_os_str(), payload)
+        }
+        _ => {
+            swap(dir, version, payload, fs_group)?;
+            link(dir, version.as_ref(), payload)
+        }
     }
+}
 
+/// Makes the directory of the new contents, and `..data` lead to it.
+fn swap(
+    dir: &Path,
+    version: &str,
+    payload: &Payload,
+    fs_group: Option<u32>,
+) -> std::io::Result<()> {
     let target = dir.join(version);
     fs::create_dir(&target)?;
     fs::set_permissions(&target, fs::Permissions::from_mode(0o755))?;
@@ -84,8 +97,11 @@ pub fn write(
         _ => {}
     }
     symlink(version, &staged)?;
-    fs::rename(&staged, dir.join(DATA))?;
+    fs::rename(&staged, dir.join(DATA))
+}
 
+/// Makes the visible names, and takes away those that are none any more and all contents but the `current` ones.
+fn link(dir: &Path, current: &OsStr, payload: &Payload) -> std::io::Result<()> {
     let visible: BTreeSet<&str> = payload
         .keys()
         .filter_map(|path| path.split('/').next())
@@ -100,7 +116,7 @@ pub fn write(
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with("..") {
-            if name != DATA && name != version && entry.file_type()?.is_dir() {
+            if name != DATA && entry.file_name() != current && entry.file_type()?.is_dir() {
                 fs::remove_dir_all(entry.path())?;
             }
         } else if !visible.contains(name.as_str()) && entry.file_type()?.is_symlink() {
@@ -195,6 +211,19 @@ mod tests {
         symlink("..0", dir.path().join(NEW_DATA)).unwrap();
         write(dir.path(), "..1", &payload(&[("a", "1")]), None).unwrap();
         assert_eq!(names(dir.path()), ["..1", "..data", "a"]);
+    }
+
+    #[test]
+    fn what_was_interrupted_after_the_swap_is_made_good_though_the_contents_are_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        write(dir, "..1", &payload(&[("a", "1"), ("b", "2")]), None).unwrap();
+        fs::remove_file(dir.join("a")).unwrap();
+        symlink(Path::new(DATA).join("gone"), dir.join("gone")).unwrap();
+        fs::create_dir(dir.join("..0")).unwrap();
+        write(dir, "..2", &payload(&[("a", "1"), ("b", "2")]), None).unwrap();
+        assert_eq!(names(dir), ["..1", "..data", "a", "b"]);
+        assert_eq!(fs::read_to_string(dir.join("a")).unwrap(), "1");
     }
 
     #[test]

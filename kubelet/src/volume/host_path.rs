@@ -5,7 +5,10 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
-/// Checks or makes the path.
+/// Checks or makes the path. Blocks.
+///
+/// # Errors
+/// When it is of another type, or cannot be made.
 pub fn ensure(path: &Path, kind: &str) -> std::io::Result<()> {
     let wrong = |what: &str| {
         std::io::Error::new(

@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::mount::{MsFlags, mount};
 use rustix::fs::{Mode, OFlags};
 
-use super::sub_path::is_mounted;
+use super::mount_table::is_mounted;
 use crate::containerd::Mount;
 
 /// Mounts a snapshot at `target`, unless that was done before. Blocks.
@@ -15,7 +15,7 @@ use crate::containerd::Mount;
 /// # Errors
 /// When the kernel refuses, or the snapshotter mounts in a way that is neither `bind` nor `overlay`.
 pub fn ensure(mounts: &[Mount], target: &Path) -> std::io::Result<()> {
-    if is_mounted(target) {
+    if is_mounted(target)? {
         return Ok(());
     }
     fs::create_dir_all(target)?;

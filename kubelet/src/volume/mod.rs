@@ -5,9 +5,11 @@ mod atomic;
 mod ephemeral;
 mod host_path;
 mod image;
+mod mount_table;
 mod ownership;
 mod payload;
 mod pod_certificates;
+mod remove;
 mod sub_path;
 mod trust_bundles;
 
@@ -19,7 +21,10 @@ use api::core::v1::{Pod, Volume};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+pub use host_path::ensure as ensure_host_path;
+pub use mount_table::check_propagation;
 pub use pod_certificates::{PodCertificates, is_supported as is_supported_key};
+pub use remove::remove_tree;
 pub use sub_path::{SubPath, bind as bind_sub_path};
 pub use trust_bundles::TrustBundles;
 
@@ -70,7 +75,7 @@ impl Volumes {
     }
 
     /// Makes all volumes, or brings those with live content up to date when that was longer than `max_age` ago or the pod's
-    /// labels or annotations are others now.
+    /// labels or annotations are others now. One that cannot be made does not keep the others from it.
     ///
     /// # Errors
     /// The first volume that cannot be made.
@@ -92,17 +97,27 @@ impl Volumes {
                 last => last.is_none(),
             }
         };
+        let mut failed = None;
         // An image's turn comes with the containers that mount it, whose images are pulled in the same way.
         let volumes = pod.spec().volumes().iter();
         for volume in volumes.filter(|volume| volume.image().is_none()) {
             // A pod starts with what is so now, not with what was read for others before it was there.
             let max_age = if first { began.elapsed() } else { max_age };
-            let path = self.one(objects, pod, volume, facts, max_age).await;
-            let path = path.map_err(|reason| Error {
-                volume: volume.name().to_owned(),
-                reason,
-            })?;
-            self.made.lock().insert(volume.name().to_owned(), path);
+            let name = volume.name().to_owned();
+            match self.one(objects, pod, volume, facts, max_age).await {
+                Ok(path) => {
+                    self.made.lock().insert(name, path);
+                }
+                Err(reason) => {
+                    failed.get_or_insert(Error {
+                        volume: name,
+                        reason,
+                    });
+                }
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
         *self.refreshed.lock() = Some(Refreshed {
             at: Instant::now(),
@@ -167,6 +182,10 @@ impl Volumes {
                 PathBuf::from(source.path()),
                 source.type_().unwrap_or_default().to_owned(),
             );
+            // Whoever takes it away while the pod runs does not find it made again.
+            if self.path(volume.name()).is_some() {
+                return Ok(path);
+            }
             let checked = path.clone();
             return blocking(move || host_path::ensure(&checked, &kind))
                 .await
@@ -234,58 +253,8 @@ fn metadata(pod: Pod<'_>) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Unmounts everything below `dir` and removes it.
-///
-/// # Errors
-/// When something cannot be unmounted or removed.
-pub fn remove_tree(dir: &Path) -> std::io::Result<()> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
-    let mut below: Vec<PathBuf> = mounts
-        .lines()
-        .filter_map(|line| line.split(' ').nth(4))
-        .map(unescape)
-        .filter(|target| target.starts_with(dir))
-        .collect();
-    // The innermost first.
-    below.sort();
-    for target in below.iter().rev() {
-        nix::mount::umount2(
-            target,
-            nix::mount::MntFlags::MNT_DETACH | nix::mount::MntFlags::UMOUNT_NOFOLLOW,
-        )?;
-    }
-    match std::fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// mountinfo writes spaces and the like as octal escapes.
-fn unescape(text: &str) -> PathBuf {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('\\') {
-        out.push_str(before);
-        match after
-            .get(..3)
-            .and_then(|octal| u8::from_str_radix(octal, 8).ok())
-        {
-            Some(byte) => {
-                out.push(char::from(byte));
-                rest = &after[3..];
-            }
-            None => {
-                out.push('\\');
-                rest = after;
-            }
-        }
-    }
-    out.push_str(rest);
-    PathBuf::from(out)
-}
-
 /// Runs file work off the async workers.
-async fn blocking(
+pub(crate) async fn blocking(
     work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
 ) -> Result<(), String> {
     match tokio::task::spawn_blocking(work).await {
@@ -293,3 +262,6 @@ async fn blocking(
         Err(error) => Err(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

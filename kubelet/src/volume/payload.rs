@@ -17,8 +17,23 @@ use crate::pod_facts::{self, Facts};
 
 const DEFAULT_MODE: u32 = 0o644;
 
-/// A pod's tokens by audience, with when each was issued.
-type TokenCache = BTreeMap<String, (Timestamp, Token)>;
+/// A pod's tokens by audience and by how many seconds they were asked for, with when each was issued.
+#[derive(Debug, Default)]
+struct TokenCache(BTreeMap<(String, i64), (Timestamp, Token)>);
+
+impl TokenCache {
+    /// The one at hand, until it has lived four fifths of its time, or a day.
+    fn get(&self, audience: &str, seconds: i64, now: Timestamp) -> Option<String> {
+        let (issued, token) = self.0.get(&(audience.to_owned(), seconds))?;
+        let life = token.expires.duration_since(*issued);
+        let refresh = (life * 4 / 5).min(SignedDuration::from_hours(24));
+        (now.duration_since(*issued) < refresh).then(|| token.token.clone())
+    }
+
+    fn insert(&mut self, audience: &str, seconds: i64, now: Timestamp, token: Token) {
+        self.0.insert((audience.to_owned(), seconds), (now, token));
+    }
+}
 
 /// What was given to a pod, and is good for a while.
 #[derive(Debug, Default)]
@@ -297,7 +312,7 @@ fn downward(
     Ok(())
 }
 
-/// The pod's token: a new one when the one at hand has lived four fifths of its time, or a day.
+/// The pod's token: the one at hand while it is good, else a new one.
 async fn token(
     objects: &Objects,
     pod: Pod<'_>,
@@ -305,13 +320,13 @@ async fn token(
     now: Timestamp,
     tokens: &Mutex<TokenCache>,
 ) -> Result<String, String> {
-    let known = tokens.lock().get(source.audience()).cloned();
-    if let Some((issued, token)) = known {
-        let life = token.expires.duration_since(issued);
-        let refresh = (life * 4 / 5).min(SignedDuration::from_hours(24));
-        if now.duration_since(issued) < refresh {
-            return Ok(token.token);
-        }
+    let (audience, seconds) = (
+        source.audience(),
+        source.expiration_seconds().unwrap_or(3600),
+    );
+    let known = tokens.lock().get(audience, seconds, now);
+    if let Some(token) = known {
+        return Ok(token);
     }
     let (metadata, account) = (pod.metadata(), pod.spec().service_account_name());
     let account = if account.is_empty() {
@@ -319,21 +334,19 @@ async fn token(
     } else {
         account
     };
-    let seconds = source.expiration_seconds().unwrap_or(3600);
     let asked = objects.token(
         metadata.namespace(),
         account,
-        source.audience(),
+        audience,
         seconds,
         (metadata.name(), metadata.uid()),
     );
     let token = asked
         .await
         .map_err(|error| format!("failed to fetch token: {error}"))?;
-    tokens
-        .lock()
-        .insert(source.audience().to_owned(), (now, token.clone()));
-    Ok(token.token)
+    let text = token.token.clone();
+    tokens.lock().insert(audience, seconds, now, token);
+    Ok(text)
 }
 
 /// A file that belongs to the user that all containers run as, or to the pod's group; readable by all if neither is known.
@@ -373,4 +386,28 @@ fn access(pod: Pod<'_>, default: u32) -> (Option<u32>, u32) {
             default
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_good_for_its_audience_and_its_time_until_most_of_that_is_over() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let token = |text: &str, life| Token {
+            token: text.into(),
+            expires: at(life),
+        };
+        let mut cache = TokenCache::default();
+        cache.insert("a", 600, at(0), token("short", 600));
+        cache.insert("a", 864_000, at(0), token("long", 864_000));
+        let get = |audience: &str, seconds, now| cache.get(audience, seconds, at(now));
+        assert_eq!(get("a", 600, 479).as_deref(), Some("short"));
+        assert_eq!(get("a", 600, 480), None);
+        assert_eq!(get("a", 864_000, 86_399).as_deref(), Some("long"));
+        assert_eq!(get("a", 864_000, 86_400), None);
+        assert_eq!(get("a", 3600, 1), None);
+        assert_eq!(get("", 600, 1), None);
+    }
 }

@@ -3,10 +3,13 @@
 
 use std::fs;
 use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
+
+use super::mount_table;
 
 /// Which part of which volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,15 +82,30 @@ pub fn bind(sub: &SubPath) -> std::io::Result<()> {
         opened => opened?,
     };
     let source = PathBuf::from(format!("/proc/self/fd/{}", part.as_raw_fd()));
-    let directory = fs::metadata(&source)?.is_dir();
+    let metadata = fs::metadata(&source)?;
+    let directory = metadata.is_dir();
     if sub.only_directory && !directory {
         return Err(invalid("only directory subpath is supported"));
     }
-    if is_mounted(&sub.target) {
-        return Ok(());
+    while mount_table::is_mounted(&sub.target)? {
+        let is_it =
+            |bound: fs::Metadata| (bound.dev(), bound.ino()) == (metadata.dev(), metadata.ino());
+        if fs::metadata(&sub.target).is_ok_and(is_it) {
+            return Ok(());
+        }
+        // Something else has taken the part's name since. Containers that have the old one keep it.
+        umount2(
+            &sub.target,
+            MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW,
+        )?;
     }
     if let Some(parent) = sub.target.parent() {
         fs::create_dir_all(parent)?;
+    }
+    match fs::symlink_metadata(&sub.target) {
+        Ok(old) if old.is_dir() && !directory => fs::remove_dir(&sub.target)?,
+        Ok(old) if !old.is_dir() && directory => fs::remove_file(&sub.target)?,
+        _ => {}
     }
     if directory {
         fs::create_dir_all(&sub.target)?;
@@ -104,11 +122,41 @@ pub fn bind(sub: &SubPath) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Whether something is mounted there.
-pub(super) fn is_mounted(target: &Path) -> bool {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    mounts
-        .lines()
-        .filter_map(|line| line.split(' ').nth(4))
-        .any(|mounted| super::unescape(mounted) == target)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::volume::tests::in_own_mounts;
+
+    #[test]
+    fn a_part_that_was_replaced_is_bound_anew_and_one_that_was_not_stays() {
+        in_own_mounts(|dir| {
+            let sub = SubPath {
+                volume: dir.join("volume"),
+                path: "part".into(),
+                target: dir.join("bound/0"),
+                only_directory: false,
+            };
+            let part = sub.volume.join("part");
+            let mounts = || {
+                let table = mount_table::read().unwrap();
+                let here = |mounted: &&mount_table::Mounted| mounted.path == sub.target;
+                table.iter().filter(here).count()
+            };
+            fs::create_dir_all(&part).unwrap();
+            bind(&sub).unwrap();
+            bind(&sub).unwrap();
+            assert_eq!(mounts(), 1);
+            fs::rename(&part, sub.volume.join("old")).unwrap();
+            fs::create_dir(&part).unwrap();
+            fs::write(part.join("file"), "new").unwrap();
+            bind(&sub).unwrap();
+            assert_eq!(mounts(), 1);
+            assert_eq!(fs::read_to_string(sub.target.join("file")).unwrap(), "new");
+            // A file now.
+            fs::remove_dir_all(&part).unwrap();
+            fs::write(&part, "text").unwrap();
+            bind(&sub).unwrap();
+            assert_eq!(fs::read_to_string(&sub.target).unwrap(), "text");
+        });
+    }
 }

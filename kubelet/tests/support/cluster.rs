@@ -53,8 +53,12 @@ impl Cluster {
         static NEXT: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
         let number = (std::process::id() as u8)
             .wrapping_add(NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-        let api =
-            UpstreamApiserver::start(&["--kubelet-preferred-address-types", "InternalIP"]).unwrap();
+        let api = UpstreamApiserver::start(&[
+            "--kubelet-preferred-address-types",
+            "InternalIP",
+            "--allow-privileged=true",
+        ])
+        .unwrap();
         let machine = Machine::start_in("pods").await;
         let log = machine.path().join("kubelet.log");
         let launch = Launch {
