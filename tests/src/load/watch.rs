@@ -15,7 +15,11 @@ use super::objects;
 use super::scenario::maps;
 use super::timing::Latencies;
 
-/// Deliveries to watchers while objects are updated.
+/// One part in so many may be lost.
+const MOST_LOST: usize = 10;
+
+/// Deliveries to watchers while objects are updated. A server may close the watch of one that it finds slow, as upstream's does:
+/// what that one did not get is not waited for, if it is little.
 pub async fn watch(
     target: &Target,
     namespace: &str,
@@ -25,6 +29,7 @@ pub async fn watch(
 ) -> io::Result<Outcome> {
     let path = maps(namespace);
     let delivered = Arc::new(AtomicUsize::new(0));
+    let lost = Arc::new(AtomicUsize::new(0));
     let expected = watchers * updates;
     let mut readers = Vec::new();
     for _ in 0..watchers {
@@ -40,14 +45,17 @@ pub async fn watch(
             .send(Method::GET, &uri, JSON, Bytes::new())
             .await?
             .into_body();
-        let delivered = Arc::clone(&delivered);
+        let (delivered, lost) = (Arc::clone(&delivered), Arc::clone(&lost));
         readers.push(tokio::spawn(async move {
             let _open = connection;
+            let mut got = 0;
             while let Some(Ok(frame)) = body.frame().await {
                 let data = frame.data_ref().map_or(&[][..], |data| data);
                 let events = data.iter().filter(|byte| **byte == b'\n').count();
+                got += events;
                 delivered.fetch_add(events, Ordering::Relaxed);
             }
+            lost.fetch_add(updates.saturating_sub(got), Ordering::Relaxed);
         }));
     }
     let start = Instant::now();
@@ -75,7 +83,8 @@ pub async fn watch(
         writer.await.map_err(io::Error::other)??;
     }
     let limit = Instant::now() + Duration::from_secs(60);
-    while delivered.load(Ordering::Relaxed) < expected && Instant::now() < limit {
+    let settled = || delivered.load(Ordering::Relaxed) + lost.load(Ordering::Relaxed);
+    while settled() < expected && Instant::now() < limit {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let elapsed = start.elapsed();
@@ -83,10 +92,16 @@ pub async fn watch(
     for reader in &readers {
         reader.abort();
     }
-    if count < expected {
+    let lost = lost.load(Ordering::Relaxed);
+    if count + lost < expected || lost > expected / MOST_LOST {
         return Err(io::Error::other(format!(
-            "watch: {count} of {expected} deliveries arrived within 60 s"
+            "watch: {count} of {expected} deliveries arrived, and {lost} were lost to watches that the server closed"
         )));
+    }
+    if lost > 0 {
+        println!(
+            "          watch: the server closed some as too slow, with {lost} of {expected} deliveries to come"
+        );
     }
     Ok(Outcome {
         count,
