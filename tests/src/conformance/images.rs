@@ -48,6 +48,8 @@ const AGNHOST: &[&str] = &[
     "curl",
     "iperf",
     "iproute2",
+    // getent
+    "libc-bin",
     "netcat-openbsd",
     "socat",
 ];
