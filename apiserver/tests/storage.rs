@@ -5,7 +5,7 @@
 mod common;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -24,6 +24,8 @@ struct Failing {
     mode: Arc<AtomicU8>,
     /// While it says so, what is written is not told of.
     late: watch::Receiver<bool>,
+    /// How often it was asked for its head.
+    asked: Arc<AtomicU64>,
 }
 
 impl Failing {
@@ -31,7 +33,12 @@ impl Failing {
         let mode = Arc::clone(mode);
         // Whose sender is gone does not change any more.
         let late = watch::channel(false).1;
-        Failing { log, mode, late }
+        Failing {
+            log,
+            mode,
+            late,
+            asked: Arc::default(),
+        }
     }
 }
 
@@ -68,6 +75,7 @@ fn recreated(entry: &Entry) -> Op {
 #[async_trait]
 impl Log for Failing {
     async fn head(&self) -> Result<Revision, Error> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         self.log.head().await
     }
     async fn load(&self, prefix: &[u8]) -> Result<Load, Error> {
@@ -267,6 +275,7 @@ async fn that_nothing_would_change_is_said_of_the_newest_version() {
         late,
         ..Failing::new(memory.clone(), &Arc::default())
     };
+    let asked = Arc::clone(&slow.asked);
     let one = common::start_with(|config| config.log = Arc::new(slow)).await;
     let two = common::start_existing(|config| config.log = Arc::new(memory)).await;
     let map = json!({ "metadata": { "name": "m" }, "data": { "k": "one" } });
@@ -278,10 +287,19 @@ async fn that_nothing_would_change_is_said_of_the_newest_version() {
     // The first server has not seen what the second acknowledges.
     lag.send_replace(true);
     two.patch(&path, merge, set("two")).await.ok();
-    let (patched, ()) = tokio::join!(one.patch(&path, merge, set("one")), async {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let before = asked.load(Ordering::SeqCst);
+    let doubts = async {
+        while asked.load(Ordering::SeqCst) == before {
+            tokio::task::yield_now().await;
+        }
         lag.send_replace(false);
-    });
+    };
+    // One that does not doubt what it shows is done before, and never asks.
+    let patch = one.patch(&path, merge, set("one"));
+    let both = async { tokio::join!(patch, doubts) };
+    let (patched, ()) = tokio::time::timeout(std::time::Duration::from_secs(10), both)
+        .await
+        .expect("it asks whether it is up to date");
     assert_eq!(patched.ok()["data"]["k"], "one");
     assert_eq!(two.get(&path).await.ok()["data"]["k"], "one");
 }

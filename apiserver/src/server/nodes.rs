@@ -22,6 +22,9 @@ static STORED_REQUEST: LazyLock<TypeId> = LazyLock::new(|| {
         .unwrap_or(PodCertificateRequest::TYPE)
 });
 
+/// A pod's number of its spec.
+const SPEC: u32 = 2;
+
 /// Feeds pods, their requests for certificates, volumes and attachments to the node authorizer.
 pub struct NodeFeed {
     authorizer: Arc<Authorizer>,
@@ -93,8 +96,8 @@ fn decode(object: &Object, ty: TypeId) -> Option<Tree> {
 }
 
 fn same_spec(old: &Object, new: &Object) -> bool {
-    let spec = |object: &Object| part(object.value(), 2).map(<[u8]>::to_vec);
-    spec(old).is_some_and(|old| spec(new) == Some(old))
+    let old = part(old.value(), SPEC);
+    old.is_some() && old == part(new.value(), SPEC)
 }
 
 fn pod(tree: &Tree, namespace: &str) -> Edges {
