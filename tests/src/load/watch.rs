@@ -18,8 +18,11 @@ use super::timing::Latencies;
 /// One part in so many may be lost: the rate is of those that arrived, and says little when most did not.
 const MOST_LOST: usize = 2;
 
+/// So often it is tried, where most was lost.
+const ATTEMPTS: usize = 4;
+
 /// Deliveries to watchers while objects are updated. A server may close the watch of one that it finds slow, as upstream's does:
-/// what that one did not get is not waited for, if it is little.
+/// what that one did not get is not waited for, and where it closed so many that the rate would say little, it is measured anew.
 pub async fn watch(
     target: &Target,
     namespace: &str,
@@ -27,6 +30,25 @@ pub async fn watch(
     updates: usize,
     objects: usize,
 ) -> io::Result<Outcome> {
+    let mut attempt = 1;
+    loop {
+        match measure(target, namespace, watchers, updates, objects).await? {
+            Ok(outcome) => return Ok(outcome),
+            Err(why) if attempt == ATTEMPTS => return Err(io::Error::other(why)),
+            Err(why) => println!("          {why}; again"),
+        }
+        attempt += 1;
+    }
+}
+
+/// Once; `Err` in the result says that most was lost.
+async fn measure(
+    target: &Target,
+    namespace: &str,
+    watchers: usize,
+    updates: usize,
+    objects: usize,
+) -> io::Result<Result<Outcome, String>> {
     let path = maps(namespace);
     let delivered = Arc::new(AtomicUsize::new(0));
     let lost = Arc::new(AtomicUsize::new(0));
@@ -94,7 +116,7 @@ pub async fn watch(
     }
     let lost = lost.load(Ordering::Relaxed);
     if count + lost < expected || lost > expected / MOST_LOST {
-        return Err(io::Error::other(format!(
+        return Ok(Err(format!(
             "watch: {count} of {expected} deliveries arrived, and {lost} were lost to watches that the server closed"
         )));
     }
@@ -103,9 +125,9 @@ pub async fn watch(
             "          watch: the server closed some as too slow, with {lost} of {expected} deliveries to come"
         );
     }
-    Ok(Outcome {
+    Ok(Ok(Outcome {
         count,
         elapsed,
         latencies: Latencies::default(),
-    })
+    }))
 }
