@@ -143,6 +143,12 @@ fn zero<'a>(field: &Field) -> Val<'a> {
 
 fn walk<'a>(place: Place<'a>, before: Option<Val<'a>>, after: Option<Val<'a>>) -> Diff {
     let mut diff = Diff::default();
+    if let (Some(Val::Node(before)), Some(Val::Node(after))) = (before, after)
+        && identical(before, after)
+    {
+        // Most of an object, most of the time.
+        return diff;
+    }
     let form = place.form();
     let nothing = |value: Option<Val<'_>>| value.is_none_or(|value| value.is_empty(&form));
     if matches!(form, Form::Leaf) || (nothing(before) && nothing(after)) {
@@ -182,6 +188,34 @@ fn walk<'a>(place: Place<'a>, before: Option<Val<'a>>, after: Option<Val<'a>>) -
         diff.removed.member = true;
     }
     diff
+}
+
+/// Whether two values hold the same nodes: narrower than [`Ref::same`], to which an empty list may be like none.
+fn identical(before: Ref<'_>, after: Ref<'_>) -> bool {
+    match (before.kind(), after.kind()) {
+        (Kind::Message, Kind::Message) => {
+            before.len() == after.len()
+                && before
+                    .fields()
+                    .zip(after.fields())
+                    .all(|((a, before), (b, after))| a == b && identical(before, after))
+        }
+        (Kind::List, Kind::List) => {
+            before.len() == after.len()
+                && before
+                    .items()
+                    .zip(after.items())
+                    .all(|(before, after)| identical(before, after))
+        }
+        (Kind::Map, Kind::Map) => {
+            before.len() == after.len()
+                && before
+                    .entries()
+                    .zip(after.entries())
+                    .all(|((a, before), (b, after))| a == b && identical(before, after))
+        }
+        (a, b) => a == b && before.same(after),
+    }
 }
 
 fn fields<'a>(

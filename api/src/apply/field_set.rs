@@ -36,8 +36,10 @@ pub enum Element {
 }
 
 /// A set of paths.
+///
+/// Each step once, in order: these sets are read, taken apart and written at every write, and hardly ever searched.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct FieldSet(BTreeMap<Element, Node>);
+pub struct FieldSet(Vec<(Element, Node)>);
 
 /// What a set says of one path: whether it is in the set, and what is below it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -75,7 +77,11 @@ impl FieldSet {
     /// Adds a path; the empty path is the whole object, which nobody owns.
     pub fn insert(&mut self, path: &[Element]) {
         let [first, rest @ ..] = path else { return };
-        let node = self.0.entry(first.clone()).or_default();
+        let at = self.find(first).unwrap_or_else(|at| {
+            self.0.insert(at, (first.clone(), Node::default()));
+            at
+        });
+        let node = &mut self.0[at].1;
         if rest.is_empty() {
             node.member = true;
         } else {
@@ -83,10 +89,23 @@ impl FieldSet {
         }
     }
 
+    /// Where a step is, or would be.
+    fn find(&self, element: &Element) -> Result<usize, usize> {
+        match self.0.last() {
+            // What is made in order.
+            Some((last, _)) if last < element => Err(self.0.len()),
+            _ => self.0.binary_search_by(|(own, _)| own.cmp(element)),
+        }
+    }
+
     /// Puts in what is known of one step, unless that is nothing.
     pub(super) fn put(&mut self, element: Element, node: Node) {
-        if !node.is_empty() {
-            self.0.insert(element, node);
+        if node.is_empty() {
+            return;
+        }
+        match self.find(&element) {
+            Ok(at) => self.0[at].1 = node,
+            Err(at) => self.0.insert(at, (element, node)),
         }
     }
 
@@ -94,37 +113,48 @@ impl FieldSet {
     pub fn has(&self, path: &[Element]) -> bool {
         match path {
             [] => false,
-            [last] => self.0.get(last).is_some_and(|node| node.member),
-            [first, rest @ ..] => self.0.get(first).is_some_and(|node| node.below.has(rest)),
+            [last] => self.get(last).is_some_and(|node| node.member),
+            [first, rest @ ..] => self.get(first).is_some_and(|node| node.below.has(rest)),
         }
     }
 
     /// What the set says of one step.
     pub(super) fn get(&self, element: &Element) -> Option<&Node> {
-        self.0.get(element)
+        self.find(element).ok().map(|at| &self.0[at].1)
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&Element, &mut Node)> {
-        self.0.iter_mut()
+        self.0.iter_mut().map(|(element, node)| (&*element, node))
     }
 
     /// Adds all paths of another set.
     pub fn extend(&mut self, other: &Self) {
+        let mut new = Vec::new();
+        // Both are in order.
+        let mut at = 0;
         for (element, node) in &other.0 {
-            match self.0.get_mut(element) {
-                Some(own) => {
-                    own.member |= node.member;
-                    own.below.extend(&node.below);
-                }
-                None => drop(self.0.insert(element.clone(), node.clone())),
+            while self.0.get(at).is_some_and(|(own, _)| own < element) {
+                at += 1;
             }
+            match self.0.get_mut(at) {
+                Some((own, known)) if own == element => {
+                    known.member |= node.member;
+                    known.below.extend(&node.below);
+                }
+                _ => new.push((element.clone(), node.clone())),
+            }
+        }
+        if !new.is_empty() {
+            self.0.append(&mut new);
+            // Two runs, which a stable sort merges.
+            self.0.sort_by(|(left, _), (right, _)| left.cmp(right));
         }
     }
 
     /// Takes the paths of another set out; what is below them stays.
     pub fn subtract(&mut self, other: &Self) {
-        self.0.retain(|element, node| {
-            if let Some(taken) = other.0.get(element) {
+        self.0.retain_mut(|(element, node)| {
+            if let Some(taken) = other.get(element) {
                 node.member &= !taken.member;
                 node.below.subtract(&taken.below);
             }
@@ -134,8 +164,8 @@ impl FieldSet {
 
     /// Takes the paths of another set out, with all that is below them.
     pub fn subtract_recursively(&mut self, other: &Self) {
-        self.0.retain(|element, node| {
-            if let Some(taken) = other.0.get(element) {
+        self.0.retain_mut(|(element, node)| {
+            if let Some(taken) = other.get(element) {
                 if taken.member {
                     return false;
                 }
@@ -149,7 +179,7 @@ impl FieldSet {
     pub fn intersection(&self, other: &Self) -> Self {
         let mut both = Self::default();
         for (element, node) in &self.0 {
-            if let Some(theirs) = other.0.get(element) {
+            if let Some(theirs) = other.get(element) {
                 let node = Node {
                     member: node.member && theirs.member,
                     below: node.below.intersection(&theirs.below),
@@ -195,7 +225,15 @@ impl FieldSet {
             if !std::mem::take(&mut first) {
                 out.push(',');
             }
-            push_json_string(&element.encode(), out);
+            match element {
+                // Nearly all are fields, and few names have to be escaped.
+                Element::Field(name) if is_plain(name) => {
+                    out.push_str("\"f:");
+                    out.push_str(name);
+                    out.push('"');
+                }
+                _ => push_json_string(&element.encode(), out),
+            }
             out.push(':');
             node.below.encode_node(node.member, out);
         }
@@ -235,7 +273,13 @@ impl<'de> Deserialize<'de> for Encoded {
                     let element = Element::decode(&key).ok_or_else(|| {
                         serde::de::Error::custom(format!("no path element: {key}"))
                     })?;
-                    node.below.0.insert(element, inner.0);
+                    node.below.0.push((element, inner.0));
+                }
+                let steps = &mut node.below.0;
+                if !steps.is_sorted_by(|(left, _), (right, _)| left < right) {
+                    // Not as it is written: of a step that comes twice the last one counts.
+                    let ordered: BTreeMap<_, _> = std::mem::take(steps).into_iter().collect();
+                    steps.extend(ordered);
                 }
                 if node.below.is_empty() {
                     node.member = true;
@@ -351,6 +395,12 @@ pub(super) fn show(path: &[Element]) -> String {
     path.iter().map(ToString::to_string).collect()
 }
 
+/// Whether JSON writes it as it is.
+fn is_plain(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
+}
+
 fn push_json_string(text: &str, out: &mut String) {
     // serde_json writes strings as upstream's library does here: without escaping <, > and &.
     out.push_str(&Value::from(text).to_string());
@@ -384,6 +434,35 @@ mod tests {
             text(&both),
             r#"{"k:{\"port\":80}":{},"k:{\"port\":443}":{}}"#
         );
+    }
+
+    #[test]
+    fn what_comes_in_disorder_is_put_in_order() {
+        let other = set(r#"{"f:b":{},"f:c":{"f:x":{}},"f:a":{},"f:c":{"f:y":{}}}"#);
+        assert_eq!(text(&other), r#"{"f:a":{},"f:b":{},"f:c":{"f:y":{}}}"#);
+        let mut all = set(r#"{"f:aa":{},"f:c":{"f:z":{}},"f:d":{}}"#);
+        all.extend(&other);
+        let both = r#"{"f:a":{},"f:aa":{},"f:b":{},"f:c":{"f:y":{},"f:z":{}},"f:d":{}}"#;
+        assert_eq!(text(&all), both);
+        assert_eq!(all.intersection(&other), other);
+    }
+
+    #[test]
+    fn names_that_json_escapes_are_written_as_its_library_writes_them() {
+        for name in [
+            "plain",
+            "a\"b",
+            "a\\b",
+            "a\tb",
+            "a\u{1}b",
+            "<&>",
+            "é\u{7f}\u{2028}",
+        ] {
+            let mut set = FieldSet::default();
+            set.insert(&[Element::Field(name.to_owned())]);
+            let wanted = serde_json::json!({ format!("f:{name}"): {} }).to_string();
+            assert_eq!(text(&set), wanted);
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! way. Both keep `metadata.managedFields`. A manager's fields in another version of the kind are taken by their names: the
 //! built-in kinds that have two versions name their fields alike where both have them.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use crate::codec::json::{self, DecodeError, Strict};
@@ -135,7 +137,7 @@ fn conflict_message(conflicts: &[Conflict]) -> String {
 }
 
 /// Paths of metadata that nobody owns.
-fn nobodys() -> FieldSet {
+static NOBODYS: LazyLock<FieldSet> = LazyLock::new(|| {
     FieldSet::of_paths(&[
         &["apiVersion"],
         &["kind"],
@@ -150,7 +152,7 @@ fn nobodys() -> FieldSet {
         &["metadata", "managedFields"],
         &["metadata", "resourceVersion"],
     ])
-}
+});
 
 /// Tracks a create, update or patch: sets `metadata.managedFields` of `new`, whose other content is final.
 ///
@@ -213,18 +215,23 @@ fn without_managers(object: &Tree) -> Tree {
 }
 
 fn track(live: Option<&Tree>, new: &Tree, mut managers: Managers, writer: &Writer<'_>) -> Managers {
-    let before = live.map_or_else(
-        || Tree::with_schema(new.schema(), new.type_id()),
-        without_managers,
-    );
-    let changes = filtered(compare::compare(&before, new), writer);
-    let mut own = changes.modified.clone();
+    // That `live` may have managers, and `new` has none, tells nothing of anybody's fields: nobody owns them.
+    let nothing;
+    let before = match live {
+        Some(live) => live,
+        None => {
+            nothing = Tree::with_schema(new.schema(), new.type_id());
+            &nothing
+        }
+    };
+    let changes = filtered(compare::compare(before, new), writer);
+    let mut own = changes.modified;
     own.extend(&changes.added);
     for entry in managers.iter_mut() {
         entry.fields.subtract(&own);
         entry.fields.subtract(&changes.removed);
     }
-    own.subtract(&nobodys());
+    own.subtract(&NOBODYS);
     let identity = writer.identity(Operation::Update);
     if !own.is_empty() {
         if let Some(previous) = managers.get(&identity) {
@@ -386,7 +393,7 @@ fn merge(
         .iter_mut()
         .filter(|entry| entry.manager == identity)
     {
-        entry.fields.subtract(&nobodys());
+        entry.fields.subtract(&NOBODYS);
         // Who applies what is there already wrote at no time, if it never wrote: so upstream.
         if changed {
             entry.time = writer.time();

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::codec::json::{self, DecodeError, Strict};
 use crate::codec::quote;
+use crate::schema::FieldId;
 use crate::tree::{Ref, Tree};
 
 mod merge;
@@ -129,16 +130,22 @@ pub fn strategic(object: &Tree, patch: &[u8], strict: &mut Strict) -> Result<Tre
         other => return Err(mistyped("", &other, OBJECT)),
     };
     let shown = patch.clone();
-    let Value::Object(document) = document(object)? else {
+    let mut patch = patch;
+    // What the object is stays as it is.
+    patch.retain(|key, _| key != "kind" && key != "apiVersion");
+    // A directive at the top may be about any field.
+    let named = match patch.keys().any(|name| name.starts_with('$')) {
+        true => None,
+        false => fields_named(object, patch.keys().map(String::as_str)),
+    };
+    let part = named.as_deref().map(|named| part_of(object, named));
+    let Value::Object(document) = document(part.as_ref().unwrap_or(object))? else {
         return Err(PatchError::Inapplicable(
             "the object is no JSON object".to_owned(),
         ));
     };
-    let mut patch = patch;
-    // What the object is stays as it is.
-    patch.retain(|key, _| key != "kind" && key != "apiVersion");
     let merged = strategic::apply(object.schema(), object.type_id(), document, patch)?;
-    typed(object, &Value::Object(merged), strict, || {
+    let patched = typed(object, &Value::Object(merged), strict, || {
         crate::go_format::plain(&Value::Object(shown.clone()))
     })
     .map_err(|error| match error {
@@ -147,7 +154,42 @@ pub fn strategic(object: &Tree, patch: &[u8], strict: &mut Strict) -> Result<Tre
             shown,
         },
         error => error,
+    })?;
+    Ok(match named {
+        Some(named) => with_fields_of(object, &patched, &named),
+        None => patched,
     })
+}
+
+/// The fields of the object's type that have these names; none if it has no type.
+fn fields_named<'a>(object: &Tree, names: impl Iterator<Item = &'a str>) -> Option<Vec<FieldId>> {
+    let ty = object.root().ty()?;
+    Some(names.filter_map(|name| ty.field(name)).collect())
+}
+
+/// Of an object what it is, and these fields: what a patch does not name need not be written out and read again.
+fn part_of(object: &Tree, named: &[FieldId]) -> Tree {
+    let mut part = Tree::with_schema(object.schema(), object.type_id());
+    let what = fields_named(object, ["apiVersion", "kind"].into_iter()).unwrap_or_default();
+    for id in what.into_iter().chain(named.iter().copied()) {
+        if let Some(value) = object.root().field(id) {
+            part.root_mut().set_copy(id, value);
+        }
+    }
+    part
+}
+
+/// `object`, with these fields as they are in `patched`.
+fn with_fields_of(object: &Tree, patched: &Tree, named: &[FieldId]) -> Tree {
+    let mut whole = object.clone();
+    let mut root = whole.root_mut();
+    for id in named {
+        match patched.root().field(*id) {
+            Some(value) => root.set_copy(*id, value),
+            None => drop(root.remove(*id)),
+        }
+    }
+    whole
 }
 
 /// Reads the patch; the decoder of the API itself finds doubled fields and limits the depth.

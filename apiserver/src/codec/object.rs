@@ -256,9 +256,9 @@ pub(crate) fn wrap(api_version: &str, kind: &str, raw: &[u8]) -> Bytes {
     out.into()
 }
 
-/// Protobuf out of canonical protobuf: the bytes as they are, and the revision after them.
+/// Protobuf out of canonical protobuf: the bytes as they are (or those of the metadata), and the revision after them.
 fn splice(kind: &KindCodec, object: &Object, shape: Shape) -> Option<Bytes> {
-    if kind.storage != Storage::Protobuf || shape != Shape::Whole || kind.defaults_on_read {
+    if kind.storage != Storage::Protobuf || kind.defaults_on_read {
         return None;
     }
     let unknown = protobuf::unwrap_unknown(object.value()).ok()?;
@@ -266,9 +266,18 @@ fn splice(kind: &KindCodec, object: &Object, shape: Shape) -> Option<Bytes> {
         return None;
     }
     let raw = object.value().get(unknown.raw)?;
+    let (api_version, name, raw) = match shape {
+        Shape::Whole => (&*kind.api_version, &*kind.kind, raw),
+        // A PartialObjectMetadata is the metadata under the same number.
+        Shape::Metadata { beta } => (
+            metadata_api_version(beta),
+            "PartialObjectMetadata",
+            protobuf::metadata_alone(raw)?,
+        ),
+    };
     let mut out = Vec::new();
     let revision = u64::try_from(object.revision().0).unwrap_or_default();
-    protobuf::with_resource_version(&kind.api_version, &kind.kind, raw, revision, &mut out);
+    protobuf::with_resource_version(api_version, name, raw, revision, &mut out);
     Some(out.into())
 }
 

@@ -9,5 +9,5 @@ mod wire;
 pub use decode::decode;
 pub use encode::{encode, to_vec};
 pub use envelope::{ENVELOPE_PREFIX, Unknown, unwrap_unknown, wrap_unknown};
-pub use splice::{append_resource_version, with_resource_version};
+pub use splice::{append_resource_version, metadata_alone, with_resource_version};
 pub use wire::DecodeError;

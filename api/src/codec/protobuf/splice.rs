@@ -1,6 +1,6 @@
 //! Adding to encoded messages without decoding them: decoders merge a message field that comes twice.
 
-use super::wire::{write_delimited, write_varint};
+use super::wire::{Reader, write_delimited, write_varint};
 
 /// The number of `metadata` in every top-level kind.
 const METADATA: u8 = 1;
@@ -28,4 +28,33 @@ pub fn with_resource_version(
     raw.extend_from_slice(canonical);
     append_resource_version(resource_version, &mut raw);
     super::wrap_unknown(api_version, kind, &raw, out);
+}
+
+/// The first field of a bare top-level object with its tag and length, which is its metadata; `None` if it begins with anything
+/// else.
+pub fn metadata_alone(raw: &[u8]) -> Option<&[u8]> {
+    let mut reader = Reader::new(raw);
+    let (number, wire_type) = reader.tag(String::new).ok()?;
+    if number != u32::from(METADATA) || wire_type != 2 {
+        return None;
+    }
+    reader.delimited().ok()?;
+    raw.get(..reader.at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_stands_first_and_alone() {
+        let mut raw = Vec::new();
+        write_delimited(METADATA, b"\x0a\x01n", &mut raw);
+        let end = raw.len();
+        write_delimited(2, b"spec", &mut raw);
+        assert_eq!(metadata_alone(&raw), raw.get(..end));
+        assert_eq!(metadata_alone(&raw[end..]), None);
+        assert_eq!(metadata_alone(&raw[..end - 1]), None);
+        assert_eq!(metadata_alone(b""), None);
+    }
 }
