@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::{Response, StatusCode};
 
-use super::delete::{delete_object, options};
+use super::delete::delete_object;
+use super::delete_options;
 use super::list::find;
 use super::respond::body;
 use super::selection::Selection;
@@ -26,7 +27,7 @@ pub async fn delete_collection(
     let list = ListOptions::parse(&call.cx.query, false)?;
     let selection = Selection::parse(call.kind, &list.label_selector, &list.field_selector, "")?;
     let content = request_body::read(call.cx, raw).await?;
-    let options = options(call, content)?;
+    let options = delete_options::read(call, content)?;
     options.check_collection()?;
     let page = find(api, call, &list, &selection).await?;
     let objects = page.items.collect();

@@ -12,6 +12,8 @@ pub mod companion;
 pub(crate) mod create;
 mod delete;
 mod delete_collection;
+mod delete_options;
+mod deletion;
 pub mod fields;
 mod get;
 mod key_pairs;

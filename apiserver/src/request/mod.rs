@@ -17,7 +17,7 @@ pub use deadline::{parse_duration, requested_timeout};
 pub use info::{InfoError, RequestInfo, Verb};
 pub use options::{
     CreateOptions, DeleteOptions, FieldValidation, GetOptions, ListOptions, PatchKind,
-    PatchOptions, Propagation, ResourceVersionMatch, UNREADABLE_ONLY, UpdateOptions,
+    PatchOptions, Propagation, ResourceVersionMatch, UpdateOptions,
 };
 pub use query::{Query, unescape_path};
 pub use timings::{Stage, Timings};

@@ -50,7 +50,10 @@ pub async fn evict(api: &Api, call: &Call<'_>, raw: Body) -> Result<Response<Bod
             "name in URL does not match name in Eviction object",
         ));
     }
-    let mut delete = delete_options(&eviction)?;
+    let mut delete = match eviction.root().get("deleteOptions") {
+        Some(given) => DeleteOptions::read(given)?,
+        None => DeleteOptions::default(),
+    };
     delete.dry_run |= options.dry_run;
 
     evict_pod(api, call, delete).await?;
@@ -92,34 +95,6 @@ async fn evict_pod(api: &Api, call: &Call<'_>, delete: DeleteOptions) -> Result<
             ),
             _ => status,
         })
-}
-
-fn delete_options(eviction: &Tree) -> Result<DeleteOptions, Status> {
-    let Some(given) = eviction.root().get("deleteOptions") else {
-        return Ok(DeleteOptions::default());
-    };
-    let dry_run: Vec<&str> = given
-        .get("dryRun")
-        .into_iter()
-        .flat_map(Ref::items)
-        .filter_map(Ref::as_str)
-        .collect();
-    let mut options = DeleteOptions::checked(
-        given.get("gracePeriodSeconds").and_then(Ref::as_i64),
-        given.get("orphanDependents").and_then(Ref::as_bool),
-        given.get("propagationPolicy").and_then(Ref::as_str),
-        &dry_run,
-    )?;
-    let precondition = |field| {
-        given
-            .path("preconditions")
-            .and_then(|p| p.get(field))
-            .and_then(Ref::as_str)
-            .map(str::to_owned)
-    };
-    options.precondition_uid = precondition("uid");
-    options.precondition_resource_version = precondition("resourceVersion");
-    Ok(options)
 }
 
 /// Takes one disruption out of the pod's budget; whether the pod must be the very version that was judged.
