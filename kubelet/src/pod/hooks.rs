@@ -6,7 +6,7 @@ use api::core::v1::{Container, LifecycleHandler};
 
 use crate::context::Shared;
 use crate::exec::{self, Outcome};
-use crate::probe::{Action, Target, http_get};
+use crate::probe::{Action, Target, http_answered};
 
 /// As upstream, a hook may take as long as it takes: whoever runs it lets go of it.
 const UNLIMITED: Duration = Duration::MAX;
@@ -54,7 +54,10 @@ pub async fn run(shared: &Shared, hook: &Hook, kind: &str, target: &Target) -> R
             tokio::time::sleep(*duration).await;
             Ok(())
         }
-        Hook::Act(Action::Http(http)) => http_get(http, UNLIMITED, "kube-lifecycle/1.37").await,
+        // As upstream, whatever the answer says: it is told, not asked.
+        Hook::Act(Action::Http(http)) => http_answered(http, UNLIMITED, "kube-lifecycle/1.37")
+            .await
+            .map(drop),
         Hook::Act(Action::Tcp(_) | Action::Grpc(_)) => {
             Err("only exec, httpGet and sleep are lifecycle handlers".into())
         }

@@ -24,21 +24,25 @@ const MAX_PLACES: usize = 10;
 /// # Errors
 /// The reason, if it is not, or no answer comes within `timeout`.
 pub async fn get(http: &Http, timeout: Duration, agent: &str) -> Result<(), String> {
+    match answered(http, timeout, agent).await? {
+        200..400 => Ok(()),
+        code => Err(format!("HTTP probe failed with statuscode: {code}")),
+    }
+}
+
+/// The code of the answer, whatever it says; redirects are followed as by [`get`].
+///
+/// # Errors
+/// The reason, if no answer comes within `timeout`.
+pub async fn answered(http: &Http, timeout: Duration, agent: &str) -> Result<u16, String> {
     let mut place = http.clone();
     let asked = tokio::time::timeout(timeout, follow(&mut place, agent)).await;
     let url = place.url();
-    let code = match asked {
-        Ok(answer) => answer.map_err(|error| format!("Get \"{url}\": {error}"))?,
-        Err(_) => {
-            return Err(format!(
-                "Get \"{url}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
-            ));
-        }
-    };
-    if (200..400).contains(&code) {
-        Ok(())
-    } else {
-        Err(format!("HTTP probe failed with statuscode: {code}"))
+    match asked {
+        Ok(answer) => answer.map_err(|error| format!("Get \"{url}\": {error}")),
+        Err(_) => Err(format!(
+            "Get \"{url}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+        )),
     }
 }
 
@@ -314,6 +318,30 @@ mod tests {
         );
         assert!(ask("hello\r\n").await.unwrap_err().contains("malformed"));
         assert!(ask("").await.unwrap_err().contains("EOF"));
+    }
+
+    #[tokio::test]
+    async fn who_only_tells_is_content_with_any_answer() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let http = Http {
+            host: "127.0.0.1".into(),
+            port: listener.local_addr().unwrap().port(),
+            tls: false,
+            host_header: None,
+            path: "/".into(),
+            headers: Vec::new(),
+        };
+        let server = async {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            assert_ne!(connection.read(&mut [0; 1024]).await.unwrap(), 0);
+            let answer = b"HTTP/1.1 503 No\r\n\r\n";
+            connection.write_all(answer).await.unwrap();
+        };
+        let ask = answered(&http, Duration::from_secs(5), "agent/1");
+        assert_eq!(tokio::join!(ask, server).0, Ok(503));
+        drop(listener);
+        let refused = answered(&http, Duration::from_secs(5), "agent/1").await;
+        assert!(refused.unwrap_err().contains("refused"));
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use check::{Action, Answer, Checker, Http, resolve_port};
 pub use grpc::Grpc;
-pub use http::get as http_get;
+pub use http::answered as http_answered;
 pub use thresholds::{Thresholds, Verdict};
 
 /// Which question.

@@ -220,6 +220,7 @@ impl Worker {
             }
         };
         self.grace = Some(grace);
+        self.end_probes_that_kill();
         let sidecar = |name: &str| {
             find(pod, name)
                 .is_some_and(|(container, role)| role == Role::Init && is_sidecar(container))

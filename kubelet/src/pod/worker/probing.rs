@@ -151,6 +151,17 @@ impl Worker {
         ));
     }
 
+    /// Nobody asks any more whether what is being ended has started, or lives; whether it is ready is asked to the end.
+    pub(super) fn end_probes_that_kill(&mut self) {
+        self.probes.retain(|key, token| {
+            let stays = key.starts_with("readiness ");
+            if !stays {
+                token.cancel();
+            }
+            stays
+        });
+    }
+
     pub(super) fn note_report(&mut self, report: Report) {
         let tree = self.desired.borrow().pod.clone();
         let pod = Pod::of(&tree);

@@ -29,9 +29,10 @@ pub(super) struct Grace {
 }
 
 impl Grace {
-    /// So many seconds from `now`.
+    /// So many seconds from `now`; as upstream, one at least, so that what ends is asked to before it is made to.
     pub(super) fn new(seconds: i64, now: Instant) -> Self {
-        let length = Duration::from_secs(u64::try_from(seconds).unwrap_or(0)).min(MAX_GRACE);
+        let seconds = u64::try_from(seconds).unwrap_or_default().max(1);
+        let length = Duration::from_secs(seconds).min(MAX_GRACE);
         let until = now + length;
         Self { length, until }
     }
@@ -49,18 +50,9 @@ impl Grace {
         }
     }
 
-    /// Neither hook nor signal come before SIGKILL.
-    fn is_at_once(self) -> bool {
-        self.length.is_zero()
-    }
-
     /// When it is over for a container that was `signalled` then.
     fn end(self, signalled: Instant) -> Instant {
-        if self.is_at_once() {
-            self.until
-        } else {
-            self.until.max(signalled + MIN_GRACE)
-        }
+        self.until.max(signalled + MIN_GRACE)
     }
 }
 
@@ -202,8 +194,7 @@ impl Stop {
     async fn run(mut self, ended: CancellationToken) -> bool {
         let id = &self.target.container;
         let mut failed = false;
-        let at_once = |grace: &watch::Receiver<Grace>| grace.borrow().is_at_once();
-        if let Some(hook) = self.hook.as_ref().filter(|_| !at_once(&self.grace)) {
+        if let Some(hook) = self.hook.as_ref() {
             let run = hooks::run(&self.shared, hook, "pre-stop", &self.target);
             tokio::select! {
                 biased;
@@ -219,25 +210,23 @@ impl Stop {
             () = self.turn.cancelled() => {}
             () = over(&mut self.grace, None) => {}
         }
-        if !at_once(&self.grace) {
-            let of_image = match self.shared.images.find(&self.image).await {
-                Ok(Some(image)) => signal::number(&image.config.stop_signal),
-                _ => None,
-            };
-            let signal = self.signal.or(of_image).unwrap_or(15);
-            if let Err(error) = self
-                .shared
-                .containerd
-                .kill_task(id, "", signal, false)
-                .await
-            {
-                tracing::warn!(container = id, %error, "cannot signal a container");
-            }
-            tokio::select! {
-                biased;
-                () = ended.cancelled() => return failed,
-                () = over(&mut self.grace, Some(Instant::now())) => {}
-            }
+        let of_image = match self.shared.images.find(&self.image).await {
+            Ok(Some(image)) => signal::number(&image.config.stop_signal),
+            _ => None,
+        };
+        let signal = self.signal.or(of_image).unwrap_or(15);
+        if let Err(error) = self
+            .shared
+            .containerd
+            .kill_task(id, "", signal, false)
+            .await
+        {
+            tracing::warn!(container = id, %error, "cannot signal a container");
+        }
+        tokio::select! {
+            biased;
+            () = ended.cancelled() => return failed,
+            () = over(&mut self.grace, Some(Instant::now())) => {}
         }
         while let Err(error) = self.shared.containerd.kill_task(id, "", 9, true).await {
             tracing::warn!(container = id, %error, "cannot kill a container");
@@ -278,11 +267,13 @@ mod tests {
         // Its turn comes late: what the others took is not given anew.
         assert_eq!(grace.end(begun + 20 * SECOND), begun + 30 * SECOND);
         assert_eq!(grace.end(begun + 29 * SECOND), begun + 31 * SECOND);
-        let at_once = Grace::new(0, begun);
-        assert_eq!(at_once.end(begun + SECOND), begun);
+        // Who gives none gives a little all the same.
+        let none = Grace::new(0, begun);
+        assert_eq!(none.until, begun + SECOND);
+        assert_eq!(none.end(begun), begun + MIN_GRACE);
         // Whatever the API lets through.
         assert!(Grace::new(i64::MAX, begun).until > begun);
-        assert!(Grace::new(-1, begun).is_at_once());
+        assert_eq!(Grace::new(-1, begun), none);
     }
 
     #[test]
@@ -296,7 +287,7 @@ mod tests {
         // Little is left: not more than that.
         let late = begun + 28 * SECOND;
         assert_eq!(grace.asked_again(20, late).until, grace.until);
-        assert!(grace.asked_again(0, later).is_at_once());
+        assert_eq!(grace.asked_again(0, later), Grace::new(0, later));
     }
 
     #[tokio::test(start_paused = true)]
