@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::picture::{DeploymentFacts, Picture, PodFacts, Resources, SetFacts, Uid};
+use crate::picture::{DeploymentFacts, Picture, Resources, SetFacts, Uid};
 
 /// The rules, and what they have to remember from one revision to the next.
 #[derive(Default)]
@@ -127,11 +127,14 @@ impl Invariants {
             true => most,
             false => limits.most.max(most),
         };
-        let pods = picture.pods.values().filter(|pod| pod.is_active());
-        let active: BTreeMap<Uid, &PodFacts> = pods.map(|pod| (pod.uid, pod)).collect();
-        let down = active.values().filter(|pod| pod.was_ready && !pod.ready);
+        let pods = || picture.pods.values().filter(|pod| pod.is_active());
+        let down = pods().filter(|pod| pod.was_ready && !pod.ready);
         let down = down.filter(|pod| own.iter().any(|set| set.uid == pod.owner));
         limits.broken.extend(down.map(|pod| pod.uid));
+        let active: BTreeSet<Uid> = match limits.broken.is_empty() {
+            true => BTreeSet::new(),
+            false => pods().map(|pod| pod.uid).collect(),
+        };
         // Reached is what the controllers know of: a pod may become available after it was chosen to go as one that is not.
         let reached = all.available.min(told) >= least && settled && !surplus;
         limits.least = match reached {
@@ -139,9 +142,9 @@ impl Invariants {
             false => limits.least.min(least).min(told),
         };
         if reached {
-            limits.broken.retain(|uid| active.contains_key(uid));
+            limits.broken.retain(|uid| active.contains(uid));
         }
-        let gone = limits.broken.iter().filter(|uid| !active.contains_key(uid));
+        let gone = limits.broken.iter().filter(|uid| !active.contains(uid));
         let gone = i64::try_from(gone.count()).unwrap_or(i64::MAX);
         if all.pods > limits.most {
             return Err(format!(
@@ -171,21 +174,26 @@ fn tallies(picture: &Picture) -> Tallies {
 
 /// What is bound to a node fits on it, pods that are ending included: they take their share until they have ended.
 fn no_node_is_overcommitted(picture: &Picture) -> Result<(), String> {
-    let mut taken: BTreeMap<&str, Resources> = BTreeMap::new();
+    let mut taken: BTreeMap<Uid, Resources> = BTreeMap::new();
     for pod in picture.pods.values() {
-        if !pod.node.is_empty() && !pod.is_over() {
-            *taken.entry(&pod.node).or_default() += pod.requests;
+        if pod.node != Uid::NONE && !pod.over {
+            *taken.entry(pod.node).or_default() += pod.requests;
         }
     }
-    for (node, taken) in taken {
-        let there = picture.nodes.get(node).copied().unwrap_or_default();
+    for (name, node) in &picture.nodes {
+        let (taken, there) = (taken.remove(&node.uid).unwrap_or_default(), node.there);
         if !taken.fit(there) {
             return Err(format!(
-                "no node is overcommitted: of {node} {taken:?} is taken, it has {there:?}"
+                "no node is overcommitted: of {name} {taken:?} is taken, it has {there:?}"
             ));
         }
     }
-    Ok(())
+    match taken.len() {
+        0 => Ok(()),
+        gone => Err(format!(
+            "no node is overcommitted: {gone} with pods are not there"
+        )),
+    }
 }
 
 /// A pod that counts is managed by a ReplicaSet that is there, which belongs to a Deployment that is there.
@@ -209,22 +217,25 @@ fn no_pod_is_without_its_owner(picture: &Picture, tallies: &Tallies) -> Result<(
 mod tests {
     use super::*;
 
+    use crate::picture::{NodeFacts, PodFacts};
+
     const DEPLOYMENT: Uid = Uid(1);
     const SET: Uid = Uid(2);
+    const NODE: Uid = Uid(3);
 
     fn ready(number: usize) -> (String, PodFacts) {
         let pod = PodFacts {
             uid: Uid(100 + number),
             owner: SET,
             image: "web:1".to_owned(),
-            node: "n1".to_owned(),
+            node: NODE,
             requests: Resources {
                 cpu: 100,
                 memory: 1,
                 pods: 1,
             },
             deleting: false,
-            phase: "Running".to_owned(),
+            over: false,
             ready: true,
             was_ready: true,
         };
@@ -263,7 +274,8 @@ mod tests {
         picture
             .deployments
             .insert("default/web".to_owned(), deployment);
-        picture.nodes.insert("n1".to_owned(), there);
+        let node = NodeFacts { uid: NODE, there };
+        picture.nodes.insert("n1".to_owned(), node);
         picture
     }
 
@@ -353,16 +365,18 @@ mod tests {
 
     #[test]
     fn a_full_node_and_a_stray_pod_are_seen() {
-        let full = after(|picture| picture.nodes.values_mut().next().unwrap().cpu = 999);
+        let full = after(|picture| picture.nodes.values_mut().next().unwrap().there.cpu = 999);
         assert!(
             full.starts_with("no node is overcommitted: of n1"),
             "{full}"
         );
         let ending = after(|picture| {
             mark(picture, 3);
-            picture.nodes.values_mut().next().unwrap().cpu = 999;
+            picture.nodes.values_mut().next().unwrap().there.cpu = 999;
         });
         assert!(ending.starts_with("no node is overcommitted"), "{ending}");
+        let lost = after(|picture| picture.nodes.clear());
+        assert!(lost.ends_with("1 with pods are not there"), "{lost}");
         let stray = after(|picture| picture.pods.values_mut().next().unwrap().owner = Uid::NONE);
         assert_eq!(stray, "no pod is without its owner: default/web-00");
         let orphaned = after(|picture| picture.deployments.clear());

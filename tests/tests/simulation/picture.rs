@@ -37,12 +37,12 @@ impl AddAssign for Resources {
     }
 }
 
-/// A uid, as a number that is given once: they are compared many times at every revision.
+/// A uid, or the name of a node, as a number that is given once: they are compared many times at every revision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Uid(pub usize);
 
 impl Uid {
-    /// The uid of an owner that there is none of.
+    /// The uid of an owner that there is none of, or of no node.
     pub const NONE: Uid = Uid(0);
 }
 
@@ -79,11 +79,12 @@ pub struct PodFacts {
     /// The owner that manages it.
     pub owner: Uid,
     pub image: String,
-    /// Empty before it is bound.
-    pub node: String,
+    /// None before it is bound.
+    pub node: Uid,
     pub requests: Resources,
     pub deleting: bool,
-    pub phase: String,
+    /// It ended, and takes nothing of its node any more.
+    pub over: bool,
     pub ready: bool,
     /// It has been ready at some time.
     pub was_ready: bool,
@@ -92,12 +93,7 @@ pub struct PodFacts {
 impl PodFacts {
     /// It counts as a replica.
     pub fn is_active(&self) -> bool {
-        !self.deleting && !self.is_over()
-    }
-
-    /// It ended, and takes nothing of its node any more.
-    pub fn is_over(&self) -> bool {
-        matches!(self.phase.as_str(), "Succeeded" | "Failed")
+        !self.deleting && !self.over
     }
 }
 
@@ -128,14 +124,22 @@ pub struct DeploymentFacts {
     pub counts: [i64; 4],
 }
 
+/// A node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeFacts {
+    /// What its pods name it by.
+    pub uid: Uid,
+    /// What it has.
+    pub there: Resources,
+}
+
 /// All that is known. Keys are as in the log, without what stands for the kind.
 #[derive(Default)]
 pub struct Picture {
     pub pods: BTreeMap<String, PodFacts>,
     pub sets: BTreeMap<String, SetFacts>,
     pub deployments: BTreeMap<String, DeploymentFacts>,
-    /// What each node has.
-    pub nodes: BTreeMap<String, Resources>,
+    pub nodes: BTreeMap<String, NodeFacts>,
     uids: Uids,
 }
 
@@ -158,7 +162,7 @@ impl Picture {
                 value.map(|v| deployment(v, uids)),
             )
         } else if let Some(key) = key.strip_prefix("minions/") {
-            set(&mut self.nodes, key, value.map(node))
+            set(&mut self.nodes, key, value.map(|v| node(v, uids.of(key))))
         } else {
             false
         }
@@ -205,10 +209,10 @@ fn pod(value: &Bytes, was_ready: bool, uids: &mut Uids) -> PodFacts {
         uid: uids.of(pod.metadata().uid()),
         owner: uids.of_controller(pod.metadata()),
         image: image(pod.spec()),
-        node: pod.spec().node_name().to_owned(),
+        node: uids.of(pod.spec().node_name()),
         requests,
         deleting: pod.metadata().deletion_timestamp().is_some(),
-        phase: pod.status().phase().to_owned(),
+        over: matches!(pod.status().phase(), "Succeeded" | "Failed"),
         ready,
         was_ready: was_ready || ready,
     }
@@ -262,13 +266,14 @@ fn deployment(value: &Bytes, uids: &mut Uids) -> DeploymentFacts {
     }
 }
 
-fn node(value: &Bytes) -> Resources {
+fn node(value: &Bytes, uid: Uid) -> NodeFacts {
     let tree = decode(value, Node::TYPE);
     let node = Node::of(&tree);
     let there = node.status().allocatable();
-    Resources {
+    let there = Resources {
         cpu: there.get("cpu").map_or(0, |q| q.milli_value()),
         memory: there.get("memory").map_or(0, |q| q.value()),
         pods: there.get("pods").map_or(0, |q| q.value()),
-    }
+    };
+    NodeFacts { uid, there }
 }
