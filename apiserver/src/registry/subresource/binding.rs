@@ -5,6 +5,7 @@ use axum::body::Body;
 use http::{Response, StatusCode};
 use serde_json::json;
 
+use crate::admission::Operation;
 use crate::codec::accept::{accepted, sent};
 use crate::registry::respond::success;
 use crate::registry::update::{Change, Prepare, run};
@@ -41,6 +42,8 @@ pub async fn bind(api: &Api, call: &Call<'_>, raw: Body) -> Result<Response<Body
             .unwrap_or_default()
     };
     validate(&binding, call.name(), target("kind"), target("name"))?;
+    let attributes = call.body_attributes(Operation::Create, options.dry_run);
+    api.admission.judge_body(&attributes, &binding).await?;
     let node = target("name").to_owned();
     let now = api.env.now().as_second();
     let uid = meta::of(&binding).uid();

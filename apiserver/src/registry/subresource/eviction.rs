@@ -8,6 +8,7 @@ use axum::body::Body;
 use http::{Response, StatusCode};
 use serde_json::json;
 
+use crate::admission::Operation;
 use crate::codec::accept::{accepted, sent};
 use crate::codec::object::decode;
 use crate::registry::commit::{ATTEMPTS, Refused};
@@ -52,7 +53,8 @@ pub async fn evict(api: &Api, call: &Call<'_>, raw: Body) -> Result<Response<Bod
     }
     let mut delete = delete_options(&eviction)?;
     delete.dry_run |= options.dry_run;
-
+    let attributes = call.body_attributes(Operation::Create, options.dry_run);
+    api.admission.judge_body(&attributes, &eviction).await?;
     evict_pod(api, call, delete).await?;
     let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 });
     let mut response = success(accepted, &status);
