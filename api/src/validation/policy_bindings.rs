@@ -71,8 +71,7 @@ fn actions(errors: &mut ErrorList, path: &Path<'_>, actions: List<'_, str>) {
         errors.push(Error::invalid(path, shown(actions.node()), why));
     }
     if actions.is_empty() {
-        let why = "at least one validation action is required";
-        errors.push(Error::required(path, why));
+        errors.push(Error::required(path, ""));
     }
 }
 

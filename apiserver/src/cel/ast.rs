@@ -42,7 +42,7 @@ pub enum Node {
     /// Entries, likewise.
     Map(Vec<(Expr, Expr, bool)>),
     /// An object of a named type, likewise.
-    Struct(Arc<str>, Vec<(Arc<str>, Expr, bool)>),
+    Struct(Arc<str>, Vec<Field>),
     /// A walk over a list or a map.
     Fold(Box<Fold>),
     /// `target.optMap(variable, body)`; with `flat`, `optFlatMap`.
@@ -56,6 +56,19 @@ pub enum Node {
         /// The body is an optional itself.
         flat: bool,
     },
+}
+
+/// A field of an object that is made.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// Where its colon stands, to which messages point.
+    pub at: u32,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its value.
+    pub value: Expr,
+    /// It is left out when its value has none.
+    pub optional: bool,
 }
 
 /// A call.
@@ -123,7 +136,7 @@ impl Node {
                 each.max().unwrap_or_default()
             }
             Node::Struct(_, fields) => {
-                let each = fields.iter().map(|(_, e, _)| e.depth);
+                let each = fields.iter().map(|field| field.value.depth);
                 each.max().unwrap_or_default()
             }
             Node::Fold(fold) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ast::{Expr, Node};
+use super::ast::{Expr, Field, Node};
 use super::env::{Environment, Made};
 use super::error::Issue;
 use super::functions;
@@ -239,25 +239,26 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn object(&mut self, at: u32, name: &Arc<str>, fields: &mut [(Arc<str>, Expr, bool)]) -> Type {
+    fn object(&mut self, at: u32, name: &Arc<str>, fields: &mut [Field]) -> Type {
         let Some(made) = self.env.made(name) else {
             return self.undeclared(at, name);
         };
-        for (field, value, optional) in fields {
-            let ty = self.item(value, *optional);
+        for field in fields {
+            let ty = self.item(&mut field.value, field.optional);
             let Made::Declared(declared) = made else {
                 continue;
             };
-            match declared.iter().find(|(declared, _)| *declared == &**field) {
+            let (at, name) = (field.at, &field.name);
+            match declared.iter().find(|(declared, _)| *declared == &**name) {
                 None => {
-                    self.issue(value.at, format!("undefined field '{field}'"));
+                    self.issue(at, format!("undefined field '{name}'"));
                 }
                 Some((_, wanted)) if !ty.fits(wanted) => {
                     let (wanted, found) = (wanted.show(), ty.show());
                     let message = format!(
-                        "expected type of field '{field}' is '{wanted}' but provided type is '{found}'"
+                        "expected type of field '{name}' is '{wanted}' but provided type is '{found}'"
                     );
-                    self.issue(value.at, message);
+                    self.issue(at, message);
                 }
                 Some(_) => {}
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::ast::Expr;
+use super::ast::{Expr, Field};
 use super::error::Error;
 use super::eval::Evaluation;
 use super::value::{Key, Value};
@@ -52,16 +52,12 @@ impl Evaluation<'_> {
     }
 
     #[inline(never)]
-    pub(super) fn object(
-        &mut self,
-        name: &Arc<str>,
-        fields: &[(Arc<str>, Expr, bool)],
-    ) -> Result<Value, Error> {
+    pub(super) fn object(&mut self, name: &Arc<str>, fields: &[Field]) -> Result<Value, Error> {
         self.budget.spend(STRUCT_COST)?;
         let mut object = BTreeMap::new();
-        for (field, value, optional) in fields {
-            if let Some(value) = self.item(value, *optional)? {
-                object.insert(Arc::clone(field), value);
+        for field in fields {
+            if let Some(value) = self.item(&field.value, field.optional)? {
+                object.insert(Arc::clone(&field.name), value);
             }
         }
         Value::object(name, object)

@@ -100,15 +100,22 @@ impl Lexer {
         let wrong = self.issue("invalid string literal: unable to unescape string");
         let c = self.peek(0).ok_or_else(|| wrong.clone())?;
         self.at += 1;
+        let plain = match c {
+            'a' => Some(7),
+            'b' => Some(8),
+            'f' => Some(12),
+            'n' => Some(b'\n'),
+            'r' => Some(b'\r'),
+            't' => Some(b'\t'),
+            'v' => Some(11),
+            '\\' | '\'' | '"' | '`' | '?' => u8::try_from(c).ok(),
+            _ => None,
+        };
+        if let Some(byte) = plain {
+            out.push(byte);
+            return Ok(());
+        }
         let (digits, radix) = match c {
-            'a' => return Ok(out.push(7)),
-            'b' => return Ok(out.push(8)),
-            'f' => return Ok(out.push(12)),
-            'n' => return Ok(out.push(b'\n')),
-            'r' => return Ok(out.push(b'\r')),
-            't' => return Ok(out.push(b'\t')),
-            'v' => return Ok(out.push(11)),
-            '\\' | '\'' | '"' | '`' | '?' => return Ok(out.push(c as u8)),
             'x' | 'X' => (2, 16),
             'u' if !bytes => (4, 16),
             'U' if !bytes => (8, 16),

@@ -239,8 +239,8 @@ mod tests {
         let Node::Struct(name, fields) = expr.node else {
             panic!("no object");
         };
-        assert_eq!((&*name, &*fields[0].0), ("Object", "spec"));
-        assert!(matches!(&fields[0].1.node, Node::Struct(name, _) if &**name == "Object.spec"));
+        assert_eq!((&*name, &*fields[0].name), ("Object", "spec"));
+        assert!(matches!(&fields[0].value.node, Node::Struct(name, _) if &**name == "Object.spec"));
     }
 
     #[test]

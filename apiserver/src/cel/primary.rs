@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ast::{Expr, Node};
+use super::ast::{Expr, Field, Node};
 use super::error::Issue;
 use super::lex::Token;
 use super::macros;
@@ -110,11 +110,17 @@ impl Parser {
         Ok(items)
     }
 
-    fn field(&mut self) -> Result<(Arc<str>, Expr, bool), Issue> {
+    fn field(&mut self) -> Result<Field, Issue> {
         let optional = self.take("?");
         let name = self.name()?;
+        let at = self.at();
         self.expect(":")?;
-        Ok((name, self.expr()?, optional))
+        Ok(Field {
+            at,
+            name,
+            value: self.expr()?,
+            optional,
+        })
     }
 
     fn primary(&mut self) -> Result<Expr, Issue> {

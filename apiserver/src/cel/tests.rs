@@ -256,7 +256,7 @@ fn what_costs_too_much_is_ended() {
     let outcome = cost("object.all(x, object.all(y, x + y >= 0))");
     assert_eq!(outcome.value.unwrap_err(), Error::CostLimit);
     // Not even where an error would not matter.
-    let outcome = cost("object.exists(x, object.all(y, x + y >= 0)) || true");
+    let outcome = cost("object.all(x, object.all(y, x + y >= 0)) || true");
     assert_eq!(outcome.value.unwrap_err(), Error::CostLimit);
     let outcome = cost("object.all(x, x >= 0)");
     assert!(outcome.value.is_ok() && outcome.cost > 2000 && outcome.cost < 20_000);

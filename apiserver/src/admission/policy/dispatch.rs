@@ -1,9 +1,9 @@
 //! Which policies are asked about a write, with which binding and parameter.
 
+use super::compiled::{Binding, Policy, Rules};
 use super::inputs::Values;
 use super::matching::Matched;
 use super::params::{Param, collect};
-use super::policy::{Binding, Policy, Rules};
 use super::source::Bound;
 use super::subject::{Write, as_value, body, in_version, namespace_value, request_value};
 use crate::admission::Lookup;

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-use super::policy::Variable;
+use super::compiled::Variable;
 use crate::cel::{Activation, Error, Value};
 
 /// The values that are there from the start.
@@ -93,5 +93,55 @@ impl Activation for Inputs<'_> {
         let value = self.evaluate(found, depth);
         self.known.borrow_mut().insert(&found.name, value.clone());
         Some(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admission::policy::budget::Left;
+    use crate::admission::policy::environment::{add_variable, environment, with_variables};
+    use crate::admission::policy::expression::Expression;
+
+    #[test]
+    fn variables_are_evaluated_when_they_are_asked_for() {
+        let mut env = with_variables(environment(false));
+        let sources = [
+            ("wrong", "object.nothing"),
+            ("list", "lists.range(1000)"),
+            ("even", "variables.list.filter(x, x % 2 == 0)"),
+        ];
+        let variables = sources.map(|(name, source)| {
+            let expression = Expression::new(&env, source, &[]);
+            add_variable(&mut env, name, expression.ty());
+            let name = name.to_owned();
+            Variable { name, expression }
+        });
+        let values = Values {
+            object: Value::Null,
+            old_object: Value::Null,
+            request: Value::Null,
+            params: Value::Null,
+            namespace: Value::Null,
+        };
+        let inputs = Inputs::new(&values, &variables);
+        let evaluate = |source: &str| {
+            let mut left = Left(1_000_000);
+            let expression = Expression::new(&env, source, &[]);
+            let value = expression.evaluate(&inputs, &mut left).unwrap();
+            (value.map(|value| value.to_string()), 1_000_000 - left.0)
+        };
+        let (value, first) = evaluate("variables.even.size()");
+        assert_eq!(value.unwrap(), "500");
+        // The second time it is known already.
+        let (value, second) = evaluate("variables.even.size()");
+        assert_eq!(value.unwrap(), "500");
+        assert!(first > 1000 && second < 10, "{first} {second}");
+        let (value, _) = evaluate("variables.wrong == 1");
+        assert_eq!(
+            value.unwrap_err(),
+            "expression 'variables.wrong == 1' resulted in error: composited variable \"wrong\" fails to evaluate: no such key: nothing"
+        );
+        assert!(env.compile("variables.none", &[]).is_err());
     }
 }

@@ -9,6 +9,7 @@
 //! Knows the view, and nothing of the log or of how a request came. While there are no policies a write costs two look-ups.
 
 mod budget;
+mod compiled;
 mod decision;
 mod dispatch;
 mod environment;
@@ -20,7 +21,6 @@ mod mutations;
 mod options;
 mod params;
 mod patch;
-mod policy;
 mod selector;
 mod source;
 mod subject;

@@ -123,3 +123,52 @@ fn operation(made: &Value) -> Result<Json, String> {
     }
     Ok(operation.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn object(name: &str, fields: &[(&str, Value)]) -> Value {
+        let fields = fields
+            .iter()
+            .map(|(name, value)| ((*name).into(), value.clone()));
+        Value::object(&name.into(), fields.collect::<BTreeMap<_, _>>()).unwrap()
+    }
+
+    #[test]
+    fn objects_are_named_by_their_place() {
+        let container = object("Object.spec.containers", &[]);
+        let list = Value::list(vec![container]).unwrap();
+        let spec = object("Object.spec", &[("containers", list.clone())]);
+        let mut problems = Vec::new();
+        let mut check = |value: &Value| {
+            names_match(value, &mut vec!["Object".to_owned()], &mut problems);
+            std::mem::take(&mut problems)
+        };
+        assert!(check(&object("Object", &[("spec", spec)])).is_empty());
+        let wrong = object("Object.wrong", &[("containers", list)]);
+        assert_eq!(
+            check(&object("Object", &[("spec", wrong)])),
+            [
+                "unexpected type name \"Object.wrong\", expected \"Object.spec\", which matches field name path from root Object type"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_operation_has_what_it_was_given() {
+        let made = object(
+            "JSONPatch",
+            &[
+                ("op", "add".into()),
+                ("path", "/a".into()),
+                ("value", Value::Null),
+            ],
+        );
+        let expected = serde_json::json!({"op": "add", "path": "/a", "value": null});
+        assert_eq!(operation(&made).unwrap(), expected);
+        assert!(operation(&Value::Int(1)).is_err());
+    }
+}

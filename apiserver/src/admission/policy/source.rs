@@ -6,7 +6,7 @@ use api::{Tree, TypeId};
 use arc_swap::ArcSwap;
 use store::Revision;
 
-use super::policy::{Binding, Policy, Rules};
+use super::compiled::{Binding, Policy, Rules};
 use crate::admission::Lookup;
 use crate::codec::object::decode_as;
 use crate::view::Object;

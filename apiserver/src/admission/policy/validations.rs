@@ -6,10 +6,10 @@ use api::admissionregistration::v1::{
 };
 use api::{Tree, TypeId};
 
+use super::compiled::{Binding, Common, Policy, Rules};
 use super::expression::Expression;
 use super::matching::Matcher;
 use super::params::ParamRef;
-use super::policy::{Binding, Common, Policy, Rules};
 use crate::cel::{Environment, Type};
 use crate::status::Reason;
 

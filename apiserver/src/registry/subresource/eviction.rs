@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::admission::Operation;
 use crate::codec::accept::{accepted, sent};
-use crate::codec::object::decode;
+use crate::codec::object::{decode, set_kind_named};
 use crate::registry::commit::{ATTEMPTS, Refused};
 use crate::registry::delete::delete_object;
 use crate::registry::respond::success;
@@ -43,9 +43,10 @@ pub async fn evict(api: &Api, call: &Call<'_>, raw: Body) -> Result<Response<Bod
         type_id,
         schema: &call.kind.codec.schema,
     };
-    let eviction = call.cx.time(Stage::Decode, || {
+    let mut eviction = call.cx.time(Stage::Decode, || {
         body::decode(call.cx, expected, media, content, options.field_validation)
     })?;
+    set_kind_named(&mut eviction, "policy/v1", "Eviction");
     if meta::of(&eviction).name() != call.name() {
         return Err(Status::bad_request(
             "name in URL does not match name in Eviction object",
