@@ -36,13 +36,22 @@ pub enum Purpose<'a> {
     JsonPatch,
 }
 
+/// What is wrong with an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// It is none.
+    Invalid(String),
+    /// It cannot be run; upstream does not call it the client's fault.
+    Internal(String),
+}
+
 /// Knows the language of expressions.
 pub trait Expressions {
     /// Checks an expression of a policy; variables come before those that may name them.
     ///
     /// # Errors
     /// What is wrong with it.
-    fn check(&mut self, purpose: Purpose<'_>, source: &str) -> Result<(), String>;
+    fn check(&mut self, purpose: Purpose<'_>, source: &str) -> Result<(), Wrong>;
 }
 
 /// What is wrong with a validating policy; `old` is the one before, if it is changed.

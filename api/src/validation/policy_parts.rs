@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::check::{each, required};
 use super::format;
-use super::policies::{Expressions, Purpose};
+use super::policies::{Expressions, Purpose, Wrong};
 use crate::admissionregistration::v1::{
     AuditAnnotation, MatchCondition, Mutation, Validation, Variable,
 };
@@ -34,7 +34,10 @@ impl Checks<'_> {
         if let Err(why) = checked
             && !self.known.contains(shown)
         {
-            errors.push(Error::invalid(path, shown, why));
+            errors.push(match why {
+                Wrong::Invalid(why) => Error::invalid(path, shown, why),
+                Wrong::Internal(why) => Error::internal(path, why),
+            });
         }
     }
 }

@@ -62,7 +62,15 @@ impl Budget {
                 self.spend(REGEX_COST)?;
             }
             let regex = RegexBuilder::new(pattern).size_limit(REGEX_SIZE).build();
-            let regex = regex.map_err(|error| Error::failed(format!("Illegal regex: {error}")))?;
+            let regex = regex.map_err(|error| {
+                // Behind where it is wrong stands what is wrong.
+                let error = error.to_string();
+                let why = error.lines().last().unwrap_or_default();
+                Error::failed(format!(
+                    "error parsing regexp: {}",
+                    why.trim_start_matches("error: ")
+                ))
+            })?;
             self.regexes.insert(pattern.to_owned(), regex);
         }
         let lost = || Error::failed("a regular expression got lost");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::ast::{Expr, Field, Node};
 use super::env::{Environment, Made};
-use super::error::Issue;
+use super::error::{Error, Issue};
 use super::functions;
 use super::types::Type;
 
@@ -28,6 +28,8 @@ pub struct Checker<'a> {
     /// What walks over lists and maps call their elements; the innermost last.
     pub(super) scopes: Vec<(Arc<str>, Type)>,
     issues: Vec<Issue>,
+    /// What goes wrong with constants, which are evaluated only once all types are right.
+    pub(super) constant: Option<Error>,
 }
 
 impl<'a> Checker<'a> {
@@ -37,6 +39,7 @@ impl<'a> Checker<'a> {
             env,
             scopes: Vec::new(),
             issues: Vec::new(),
+            constant: None,
         }
     }
 
@@ -226,7 +229,8 @@ impl<'a> Checker<'a> {
 
     /// Items of one list are of one type.
     fn same(&mut self, at: u32, before: &Type, ty: Type) -> Type {
-        match before.join(&ty) {
+        // What is known late only is of no type that others could share.
+        match before.join(&ty).filter(|_| before.equivalent(&ty)) {
             Some(joined) => joined,
             None => {
                 let message = format!(

@@ -2,10 +2,24 @@
 
 use std::sync::Arc;
 
-use super::ast::{Call, Expr, Fold, FoldKind};
+use super::ast::{Call, Expr, Fold, FoldKind, Node};
+use super::budget::Budget;
 use super::check::Checker;
 use super::functions;
 use super::types::{Bindings, Type};
+use super::value::Value;
+
+/// Functions whose argument, if it is a constant, must be one that they take.
+const CONVERSIONS: &[&str] = &[
+    "bool",
+    "bytes",
+    "double",
+    "duration",
+    "int",
+    "string",
+    "timestamp",
+    "uint",
+];
 
 impl Checker<'_> {
     pub(super) fn fold(&mut self, fold: &mut Fold) -> Type {
@@ -98,11 +112,48 @@ impl Checker<'_> {
             }
         }
         match result {
-            Some(ty) => ty,
+            Some(ty) => {
+                self.constants(call);
+                ty
+            }
             None => {
                 let name = Arc::clone(&call.function);
                 self.no_overload(at, &name, &types, member)
             }
+        }
+    }
+
+    /// Constants that a function takes are tried at once.
+    fn constants(&mut self, call: &Call) {
+        let argument = match (&*call.function, &call.target, &call.args[..]) {
+            ("matches" | "find" | "findAll", Some(_), [pattern, ..]) => pattern,
+            ("matches", None, [_, pattern]) => pattern,
+            (name, None, [only]) if CONVERSIONS.contains(&name) => only,
+            _ => return,
+        };
+        let Node::Literal(value) = &argument.node else {
+            return;
+        };
+        let mut budget = Budget::default();
+        let name = &*call.function;
+        let tried = match (name, value) {
+            ("matches" | "find" | "findAll", Value::String(pattern)) => {
+                budget.regex(pattern, 0).map(drop)
+            }
+            _ => functions::call(
+                name,
+                &call.overloads,
+                std::slice::from_ref(value),
+                &mut budget,
+            )
+            .map(drop),
+        };
+        let Err(error) = tried else { return };
+        match name {
+            "matches" | "duration" | "timestamp" => {
+                self.issue(argument.at, format!("invalid {name} argument"));
+            }
+            _ => self.constant = self.constant.take().or(Some(error)),
         }
     }
 

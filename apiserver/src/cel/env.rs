@@ -110,6 +110,7 @@ impl Environment {
         let mut expr = parse(source).map_err(|issue| compile_error(source, &[issue]))?;
         let mut checker = Checker::new(self);
         let ty = checker.check(&mut expr);
+        let constant = checker.constant.take();
         let issues = checker.issues();
         if !issues.is_empty() {
             return Err(compile_error(source, &issues));
@@ -117,7 +118,10 @@ impl Environment {
         let exact =
             |wanted: &Type| *wanted == ty || matches!((wanted, &ty), (Type::Dyn, Type::Free));
         if wanted.is_empty() || wanted.iter().any(exact) {
-            return Ok(Program { expr, ty });
+            return match constant {
+                Some(error) => Err(CompileError::Constant(error)),
+                None => Ok(Program { expr, ty }),
+            };
         }
         let wanted = match wanted {
             [only] => only.to_string(),

@@ -6,6 +6,9 @@ pub enum CompileError {
     /// Syntax or types.
     #[error("compilation failed: {0}")]
     Issues(String),
+    /// A constant that the function which is given it does not take.
+    #[error("program instantiation failed: {0}")]
+    Constant(Error),
     /// Of another type than is wanted.
     #[error("must evaluate to {wanted} but got {found}")]
     Type {

@@ -228,6 +228,7 @@ fn at(value: &Value, index: &Value) -> Result<Value, Error> {
                 .cloned()
                 .ok_or_else(|| Error::NoSuchKey(index.to_string()))
         }
-        _ => Err(Error::NoSuchOverload),
+        // As upstream: what has no elements has not this one either.
+        _ => Err(Error::NoSuchKey(index.to_string())),
     }
 }

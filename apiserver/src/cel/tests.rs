@@ -194,6 +194,16 @@ fn what_is_not_there_is_named() {
             "Foo{a: 1}",
             "undeclared reference to 'Foo' (in container '')",
         ),
+        (
+            "[object.a, 1]",
+            "<input>:1:12: expected type 'dyn' but found 'int'",
+        ),
+        ("'a'.matches('(')", "<input>:1:13: invalid matches argument"),
+        ("duration('x')", "<input>:1:10: invalid duration argument"),
+        (
+            "int('x')",
+            "program instantiation failed: type conversion error from 'string' to 'int'",
+        ),
         ("has(object)", "invalid argument to has() macro"),
         ("1 +", "Syntax error: "),
         ("object.spec.replicas > '1' + 1", "no matching overload"),

@@ -77,6 +77,18 @@ impl Type {
         })
     }
 
+    /// Whether both are one type, as far as both are known.
+    pub fn equivalent(&self, other: &Type) -> bool {
+        match (self, other) {
+            (Type::Free, _) | (_, Type::Free) => true,
+            (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) => {
+                a.equivalent(b)
+            }
+            (Type::Map(a), Type::Map(b)) => a.0.equivalent(&b.0) && a.1.equivalent(&b.1),
+            (a, b) => a == b,
+        }
+    }
+
     /// Whether this may be what an overload asks for; binds the overload's type parameters.
     pub fn unify(&self, wanted: T, bound: &mut Bindings) -> bool {
         let of = |bound: &mut Bindings, at: usize| {
@@ -121,8 +133,8 @@ impl Type {
             T::List(element) => Type::list(Type::of(*element, bound)),
             T::Optional(held) => Type::Optional(Arc::new(Type::of(*held, bound))),
             T::Map(key, value) => Type::map(Type::of(*key, bound), Type::of(*value, bound)),
-            T::A => bound[0].clone().unwrap_or(Type::Dyn),
-            T::B => bound[1].clone().unwrap_or(Type::Dyn),
+            T::A => bound[0].clone().unwrap_or(Type::Free),
+            T::B => bound[1].clone().unwrap_or(Type::Free),
         }
     }
 

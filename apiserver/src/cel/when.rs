@@ -9,7 +9,10 @@ use super::error::Error;
 /// # Errors
 /// If it is none.
 pub fn parse_timestamp(text: &str) -> Result<Timestamp, Error> {
-    let wrong = || Error::failed(format!("invalid timestamp: {text}"));
+    let wrong = || {
+        let words = "type conversion error from 'string' to 'google.protobuf.Timestamp'";
+        Error::failed(words)
+    };
     // What jiff reads beyond RFC 3339 (a zone's name, a blank for the T) is none.
     let plain = text.len() >= 20 && text.as_bytes()[10] == b'T' && !text.contains('[');
     let parsed = plain.then(|| text.parse().ok()).flatten();
@@ -22,9 +25,10 @@ pub fn parse_timestamp(text: &str) -> Result<Timestamp, Error> {
 /// If it is none.
 pub fn parse_duration(text: &str) -> Result<i64, Error> {
     let parsed = text.parse::<api::Duration>();
+    let words = "type conversion error from 'string' to 'google.protobuf.Duration'";
     parsed
         .map(api::Duration::nanos)
-        .map_err(|error| Error::failed(error.to_string()))
+        .map_err(|_| Error::failed(words))
 }
 
 /// A duration as seconds: `90s`, `1.5s`.

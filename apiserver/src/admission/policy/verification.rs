@@ -3,11 +3,11 @@
 use api::Tree;
 use api::admissionregistration::v1::{MutatingAdmissionPolicy, ValidatingAdmissionPolicy};
 use api::field::ErrorList;
-use api::validation::policies::{Expressions, Purpose, mutating_policy, validating_policy};
+use api::validation::policies::{Expressions, Purpose, Wrong, mutating_policy, validating_policy};
 
 use super::environment::{add_variable, environment, with_variables};
 use super::mutations::{configuration, operations};
-use crate::cel::{Environment, Type};
+use crate::cel::{CompileError, Environment, Type};
 
 /// Judges the expressions of one policy.
 struct Compiler {
@@ -28,7 +28,7 @@ impl Compiler {
 }
 
 impl Expressions for Compiler {
-    fn check(&mut self, purpose: Purpose<'_>, source: &str) -> Result<(), String> {
+    fn check(&mut self, purpose: Purpose<'_>, source: &str) -> Result<(), Wrong> {
         let patches = || self.rest.clone().with_patches();
         let compiled = match purpose {
             Purpose::MatchCondition => self.conditions.compile(source, &[Type::Bool]),
@@ -44,7 +44,10 @@ impl Expressions for Compiler {
                 compiled
             }
         };
-        compiled.map(drop).map_err(|error| error.to_string())
+        compiled.map(drop).map_err(|error| match error {
+            CompileError::Constant(_) => Wrong::Internal(error.to_string()),
+            _ => Wrong::Invalid(error.to_string()),
+        })
     }
 }
 

@@ -44,10 +44,8 @@ fn overflow(what: &str) -> Error {
     Error::failed(format!("{what} overflow"))
 }
 
-fn wrong(text: &str, what: &str) -> Error {
-    Error::failed(format!(
-        "type conversion error from 'string' to '{what}': {text}"
-    ))
+fn wrong(what: &str) -> Error {
+    Error::failed(format!("type conversion error from 'string' to '{what}'"))
 }
 
 fn int(args: &[Value], budget: &mut Budget) -> Result<Value, Error> {
@@ -58,7 +56,7 @@ fn int(args: &[Value], budget: &mut Budget) -> Result<Value, Error> {
         // Beyond these the cast would not give the value back.
         Value::Double(value) if value.abs() < 9.2e18 => *value as i64,
         Value::Double(_) => return Err(overflow("integer")),
-        Value::String(text) => text.parse().map_err(|_| wrong(text, "int"))?,
+        Value::String(text) => text.parse().map_err(|_| wrong("int"))?,
         Value::Timestamp(time) => time.as_second(),
         _ => return Err(Error::NoSuchOverload),
     };
@@ -72,7 +70,7 @@ fn uint(args: &[Value], budget: &mut Budget) -> Result<Value, Error> {
         Value::Int(value) => u64::try_from(*value).map_err(|_| overflow("unsigned integer"))?,
         Value::Double(value) if (0.0..1.8e19).contains(value) => *value as u64,
         Value::Double(_) => return Err(overflow("unsigned integer")),
-        Value::String(text) => text.parse().map_err(|_| wrong(text, "uint"))?,
+        Value::String(text) => text.parse().map_err(|_| wrong("uint"))?,
         _ => return Err(Error::NoSuchOverload),
     };
     Ok(Value::Uint(value))
@@ -84,7 +82,7 @@ fn double(args: &[Value], budget: &mut Budget) -> Result<Value, Error> {
         Value::Double(value) => *value,
         Value::Int(value) => *value as f64,
         Value::Uint(value) => *value as f64,
-        Value::String(text) => text.parse().map_err(|_| wrong(text, "double"))?,
+        Value::String(text) => text.parse().map_err(|_| wrong("double"))?,
         _ => return Err(Error::NoSuchOverload),
     };
     Ok(Value::Double(value))
@@ -97,7 +95,7 @@ fn bool(args: &[Value], budget: &mut Budget) -> Result<Value, Error> {
         Value::String(text) => match &**text {
             "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(Value::Bool(true)),
             "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(Value::Bool(false)),
-            _ => Err(wrong(text, "bool")),
+            _ => Err(wrong("bool")),
         },
         _ => Err(Error::NoSuchOverload),
     }

@@ -13,7 +13,7 @@ pub const FUNCTIONS: &[&[Function]] = &[&[
         budget.spend(1)?;
         Value::some(args[0].clone())
     }),
-    global("optional.none", &[], T::Optional(&T::Dyn), |_, budget| {
+    global("optional.none", &[], OF_A, |_, budget| {
         budget.spend(1)?;
         Ok(Value::Optional(None))
     }),
