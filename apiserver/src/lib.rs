@@ -30,6 +30,7 @@
 //! | [`codec`] | negotiation, renderings, lists and watch frames | verbs, admission, storage |
 //! | [`registry`] | one pipeline for all kinds, a file a verb | sockets, how anybody was authenticated |
 //! | [`admission`] | what may change or refuse a write | the log |
+//! | [`cel`] | the language of policies: from source to value, within a budget | admission, kinds, requests |
 //! | [`compaction`] | when the past is forgotten | what it is of |
 //! | [`bootstrap`] | what a cluster begins with | how it is stored |
 //! | `pod_references` | what a pod names of the API | who may read it |
@@ -67,6 +68,7 @@ pub mod audit;
 pub mod authn;
 pub mod authz;
 pub mod bootstrap;
+pub mod cel;
 pub mod chain;
 pub mod codec;
 pub mod compaction;

@@ -14,7 +14,8 @@ const PROTOBUF: &str = "99.5";
 /// The kinds that have rules of their own, and many changed objects.
 const KINDS: &str = "ConfigMap,Secret,ServiceAccount,Namespace,Node,Pod,PodTemplate,Service,LimitRange,ResourceQuota,\
     Lease,PriorityClass,PodDisruptionBudget,ControllerRevision,ReplicationController,ReplicaSet,Deployment,\
-    DaemonSet,StatefulSet,Job,CronJob";
+    DaemonSet,StatefulSet,Job,CronJob,ValidatingAdmissionPolicy,ValidatingAdmissionPolicyBinding,\
+    MutatingAdmissionPolicy,MutatingAdmissionPolicyBinding";
 
 #[test]
 fn sequences_by_hand_are_answered_as_upstream_answers() {
@@ -29,6 +30,8 @@ fn sequences_by_hand_are_answered_as_upstream_answers() {
         "conformance",
         "protobuf-by-hand",
         "resize",
+        "policies",
+        "expressions",
         "--wanted",
         SEQUENCES,
     ]);

@@ -15,12 +15,14 @@ use crate::time::Time;
 use crate::tree::{Ref, Tree};
 use crate::view;
 
+mod atomic;
 mod compare;
 mod document;
 mod field_set;
 mod form;
 mod managers;
 
+pub use atomic::{MergeError, merge_configuration};
 pub use field_set::{Atom, Element, FieldSet};
 pub use managers::{Manager, Operation};
 

@@ -92,6 +92,23 @@ pub(super) fn dns_label(text: &str) -> Messages {
     out
 }
 
+/// RFC 1035 label: as RFC 1123's, but that it begins with a letter.
+pub(super) fn dns_1035_label(text: &str) -> Messages {
+    let mut out = Vec::new();
+    if text.len() > LABEL_MAX {
+        out.push(too_long(LABEL_MAX));
+    }
+    if !is_label(text) || text.as_bytes()[0].is_ascii_digit() {
+        out.push(pattern(
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, \
+             and end with an alphanumeric character",
+            "[a-z]([-a-z0-9]*[a-z0-9])?",
+            &["my-name", "abc-123"],
+        ));
+    }
+    out
+}
+
 /// RFC 1123 subdomain: most names.
 pub(super) fn dns_subdomain(text: &str) -> Messages {
     let mut out = Vec::new();

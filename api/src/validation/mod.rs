@@ -16,12 +16,16 @@ mod daemon_set;
 mod event;
 mod format;
 mod limit_range;
+mod match_resources;
 mod meta;
 mod names;
 mod namespace;
 mod node;
 pub mod options;
 mod pod;
+pub mod policies;
+mod policy_bindings;
+mod policy_parts;
 mod rbac;
 mod resource_quota;
 mod service;
@@ -34,6 +38,10 @@ pub use meta::ANNOTATIONS_MAX;
 pub use small::binding;
 pub use workload::scale;
 
+use crate::admissionregistration::v1::{
+    MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, ValidatingAdmissionPolicy,
+    ValidatingAdmissionPolicyBinding,
+};
 use crate::apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use crate::batch::v1::{CronJob, Job};
 use crate::certificates::v1::{ClusterTrustBundle, PodCertificateRequest};
@@ -206,6 +214,27 @@ const RULES: &[Rules] = &[
         rbac::cluster_role_binding,
         rbac::cluster_role_binding_update
     ),
+    // Of these the rules are asked by who knows their language: see `policies`.
+    rules!(
+        ValidatingAdmissionPolicy,
+        |_: &mut ErrorList, _| {},
+        |_: &mut ErrorList, _, _| {}
+    ),
+    rules!(
+        MutatingAdmissionPolicy,
+        |_: &mut ErrorList, _| {},
+        |_: &mut ErrorList, _, _| {}
+    ),
+    rules!(
+        ValidatingAdmissionPolicyBinding,
+        policy_bindings::validating_binding,
+        |errors, new, _| policy_bindings::validating_binding(errors, new)
+    ),
+    rules!(
+        MutatingAdmissionPolicyBinding,
+        policy_bindings::mutating_binding,
+        |errors, new, _| policy_bindings::mutating_binding(errors, new)
+    ),
     rules!(Lease, small::lease, |errors, new, _| small::lease(
         errors, new
     )),
@@ -224,22 +253,9 @@ fn pod_template(errors: &mut ErrorList, template: PodTemplate<'_>) {
 pub const UNCHECKED: &[(&str, &str)] = &[
     ("", "endpoints"),
     ("", "persistentvolumes"),
-    ("admissionregistration.k8s.io", "mutatingadmissionpolicies"),
-    (
-        "admissionregistration.k8s.io",
-        "mutatingadmissionpolicybindings",
-    ),
     (
         "admissionregistration.k8s.io",
         "mutatingwebhookconfigurations",
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "validatingadmissionpolicies",
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "validatingadmissionpolicybindings",
     ),
     (
         "admissionregistration.k8s.io",

@@ -6,7 +6,7 @@ use api::{Tree, TypeId};
 use store::Revision;
 
 use crate::codec::object::decode_as;
-use crate::view::View;
+use crate::view::{Snapshot, View};
 
 /// Reads objects of built-in kinds from the view.
 #[derive(Clone)]
@@ -30,6 +30,11 @@ impl Lookup {
         }
         self.0.fresh().await.ok()?;
         self.get(prefix, key, ty)
+    }
+
+    /// The objects below `prefix` as they are now, not decoded.
+    pub fn snapshot(&self, prefix: &str) -> Option<Arc<Snapshot>> {
+        Some(self.0.collection(prefix)?.snapshot())
     }
 
     /// All objects below `prefix`.

@@ -13,6 +13,7 @@ mod node_taint;
 mod node_token;
 mod pod_certificate;
 mod pod_resize;
+pub mod policy;
 mod priority;
 mod resource_quota;
 mod runtime_class;
@@ -36,6 +37,7 @@ pub use node_taint::TaintNodesByCondition;
 pub use node_token::NodeTokens;
 pub use pod_certificate::{NodePodCertificates, PodCertificateSigners};
 pub use pod_resize::PodResizeValidator;
+pub use policy::{MutatingPolicies, ValidatingPolicies};
 pub use priority::Priority;
 pub use resource_quota::{Charge, ResourceQuota};
 pub use runtime_class::RuntimeClass;
@@ -44,6 +46,7 @@ pub use storage_protection::StorageObjectInUseProtection;
 pub use tolerations::DefaultTolerationSeconds;
 pub use trust_bundle::ClusterTrustBundleAttest;
 
+use self::policy::Rounds;
 use crate::env::Env;
 use crate::registry::{Api, Kind, meta};
 use crate::request::{DeleteOptions, RequestContext};
@@ -137,11 +140,29 @@ pub trait Validate: Send + Sync + 'static {
     ) -> Result<(), Status>;
 }
 
+#[async_trait]
+impl<T: Validate> Validate for Arc<T> {
+    fn handles(&self, attributes: &Attributes<'_>) -> bool {
+        T::handles(self, attributes)
+    }
+
+    async fn validate(
+        &self,
+        attributes: &Attributes<'_>,
+        new: Option<&Tree>,
+        old: Option<&Tree>,
+    ) -> Result<(), Status> {
+        T::validate(self, attributes, new, old).await
+    }
+}
+
 /// The steps, in their order.
 #[derive(Default)]
 pub struct Chain {
     mutating: Vec<Box<dyn Mutate>>,
+    policies: Option<MutatingPolicies>,
     validating: Vec<Box<dyn Validate>>,
+    judges: Option<Arc<ValidatingPolicies>>,
     quota: Option<ResourceQuota>,
 }
 
@@ -152,8 +173,22 @@ impl Chain {
         self
     }
 
+    /// Adds the policies that may change the new object, after all steps that may.
+    pub fn mutating_policies(mut self, step: MutatingPolicies) -> Chain {
+        self.policies = Some(step);
+        self
+    }
+
     /// Adds a step that judges, after those that are there.
     pub fn validating(mut self, step: impl Validate) -> Chain {
+        self.validating.push(Box::new(step));
+        self
+    }
+
+    /// Adds the policies that judge, after the steps that are there.
+    pub fn validating_policies(mut self, step: ValidatingPolicies) -> Chain {
+        let step = Arc::new(step);
+        self.judges = Some(Arc::clone(&step));
         self.validating.push(Box::new(step));
         self
     }
@@ -177,20 +212,41 @@ impl Chain {
             .mutating(StorageObjectInUseProtection)
             .mutating(RuntimeClass::new(lookup.clone()))
             .mutating(CertificateRequester)
+            .mutating_policies(MutatingPolicies::new(lookup.clone()))
             .validating(NamespaceLifecycle::new(lookup.clone()))
             .validating(LimitRanger::new(lookup.clone()))
             .validating(NodeRestriction::new(lookup.clone()))
             .validating(Priority::new(lookup.clone()))
             .validating(RuntimeClass::new(lookup.clone()))
-            .validating(PodResizeValidator::new(lookup))
+            .validating(PodResizeValidator::new(lookup.clone()))
+            .validating_policies(ValidatingPolicies::new(lookup))
             .charging(ResourceQuota::default())
     }
 
-    /// Runs the steps that may change the new object.
+    /// Runs the steps that may change the new object; a second time, after a policy has patched it.
     ///
     /// # Errors
     /// The first refusal.
     pub async fn mutate(
+        &self,
+        attributes: &Attributes<'_>,
+        new: &mut Tree,
+        old: Option<&Tree>,
+    ) -> Result<(), Status> {
+        self.run_mutating(attributes, new, old).await?;
+        let handles = |policies: &&MutatingPolicies| policies.handles(attributes);
+        let Some(policies) = self.policies.as_ref().filter(handles) else {
+            return Ok(());
+        };
+        let mut rounds = Rounds::default();
+        if policies.mutate(attributes, new, old, &mut rounds).await? {
+            self.run_mutating(attributes, new, old).await?;
+            policies.mutate(attributes, new, old, &mut rounds).await?;
+        }
+        Ok(())
+    }
+
+    async fn run_mutating(
         &self,
         attributes: &Attributes<'_>,
         new: &mut Tree,
@@ -220,6 +276,19 @@ impl Chain {
             step.validate(attributes, new, old).await?;
         }
         Ok(())
+    }
+
+    /// Asks the policies about what a request to a subresource carries, where that is not the object: an eviction, the options of a
+    /// stream. No other step knows such bodies.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub async fn judge_body(&self, attributes: &Attributes<'_>, body: &Tree) -> Result<(), Status> {
+        let handles = |judges: &&Arc<ValidatingPolicies>| judges.handles(attributes);
+        match self.judges.as_ref().filter(handles) {
+            Some(judges) => judges.validate(attributes, Some(body), None).await,
+            None => Ok(()),
+        }
     }
 
     /// Charges a write that all other steps let pass, which is written with what this returns.

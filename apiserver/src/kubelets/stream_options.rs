@@ -1,6 +1,11 @@
 //! The queries of `pods/exec`, `pods/attach` and `pods/portforward`, and what a kubelet calls the same.
 
+use api::Tree;
+use api::codec::json;
+use serde_json::json;
+
 use super::log_options::flag;
+use crate::registry::{Call, api_version};
 use crate::request::Query;
 use crate::status::Status;
 
@@ -36,6 +41,34 @@ pub(super) fn of_ports(query: &Query) -> Result<String, Status> {
         true => String::new(),
         false => format!("port={}", escape(&ports.join(","))),
     })
+}
+
+/// The options as the object that they are to admission: `PodExecOptions` and the like.
+pub(super) fn object(call: &Call<'_>) -> Result<Tree, Status> {
+    let query = &call.cx.query;
+    let subresource = call.kind.resource.subresource(call.subresource());
+    let subresource = subresource.ok_or_else(Status::unknown_resource)?;
+    let mut options = json!({
+        "kind": subresource.kind.kind,
+        "apiVersion": api_version(&subresource.kind.group, &subresource.kind.version),
+    });
+    if call.subresource() == "portforward" {
+        let ports = query.all("ports").flat_map(|list| list.split(','));
+        let ports: Vec<i32> = ports.filter_map(|port| port.parse().ok()).collect();
+        options["ports"] = json!(ports);
+    } else {
+        for (name, _) in FLAGS.iter().filter(|(name, _)| flag(query, name)) {
+            options[*name] = true.into();
+        }
+        options["container"] = query.get("container").unwrap_or_default().into();
+        if call.subresource() == "exec" {
+            options["command"] = query.all("command").collect();
+        }
+    }
+    let bytes = options.to_string().into_bytes();
+    let schema = call.kind.codec.schema.clone();
+    json::decode(schema, subresource.type_id, bytes, &mut json::Strict::new())
+        .map_err(Status::internal)
 }
 
 /// Percent-encodes all but what stands for itself everywhere in a query.

@@ -8,6 +8,7 @@ use http::{Method, Response};
 
 use super::target::{container, find_node};
 use super::{Kubelets, passage, stream_options};
+use crate::admission::Operation;
 use crate::authz::{Attributes, Decision};
 use crate::codec::object::decode;
 use crate::registry::subresource::Hook;
@@ -54,6 +55,9 @@ impl Hook for Streams {
             .await?
             .ok_or_else(|| Status::not_found(call.kind.qualified(), call.name()))?;
         let pod = decode(&call.kind.codec, &object)?;
+        let attributes = call.body_attributes(Operation::Connect, false);
+        let options = stream_options::object(call)?;
+        api.admission.judge_body(&attributes, &options).await?;
         let query = &call.cx.query;
         let (namespace, name) = (call.namespace(), call.name());
         let (path, query) = match self.stream {

@@ -45,7 +45,7 @@ use store::Log;
 
 pub use kind::{Kind, KindTable, api_version, builtin, builtin_resources};
 
-use crate::admission::Chain;
+use crate::admission::{Attributes, Chain, Operation};
 use crate::authz::Authorizer;
 use crate::chain::Handler;
 use crate::codec::accept::routable;
@@ -166,6 +166,20 @@ impl<'a> Call<'a> {
     /// The key of the object.
     pub fn key(&self) -> String {
         self.kind.key(self.namespace(), self.name())
+    }
+
+    /// What admission is told of a request for a subresource whose body is not the object.
+    pub fn body_attributes(&self, operation: Operation, dry_run: bool) -> Attributes<'a> {
+        Attributes {
+            cx: self.cx,
+            kind: self.kind,
+            subresource: self.subresource(),
+            operation,
+            namespace: self.namespace(),
+            name: self.name(),
+            dry_run,
+            delete: None,
+        }
     }
 
     /// Who owns the fields that the request sets.

@@ -5,6 +5,7 @@ use api::{Time, Tree};
 use api::{validation, warnings};
 
 use super::{Kind, certificates, key_pairs, meta};
+use crate::admission::policy;
 use crate::request::RequestContext;
 use crate::status::Status;
 
@@ -33,6 +34,7 @@ pub fn default_at(tree: &mut Tree, now: i64) {
 pub fn validate_create(kind: &Kind, new: &Tree) -> Result<(), Status> {
     let mut errors = validation::create(&kind.resource, new);
     certificates::create(&mut errors, new);
+    policy::verify(&mut errors, new, None);
     refuse(kind, new, &errors)
 }
 
@@ -49,6 +51,9 @@ pub fn validate_update(
 ) -> Result<(), Status> {
     let mut errors = validation::update(&kind.resource, subresource, new, old);
     certificates::update(&mut errors, subresource, new, old, now);
+    if subresource.is_empty() {
+        policy::verify(&mut errors, new, Some(old));
+    }
     refuse(kind, new, &errors)
 }
 

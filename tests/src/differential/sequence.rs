@@ -69,6 +69,9 @@ pub struct Step {
     /// For a watch: how many events are awaited before it is left.
     #[serde(default)]
     pub events: Option<usize>,
+    /// The request is sent again until it is answered with this code, for what takes effect a little later; the last answer counts.
+    #[serde(default)]
+    pub until: Option<u16>,
 }
 
 impl Step {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::protobuf;
 use super::sequence::Step;
@@ -15,6 +16,8 @@ use crate::load::client::{Connection, Target};
 
 /// How long a watch waits for its events, and any other answer for its end.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it is waited before a request is sent again.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What a server answered to one step.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,14 +82,12 @@ impl Server {
 
     /// Sends one step.
     pub async fn send(&mut self, step: &Step) -> io::Result<Answer> {
-        let answer = match self.exchange(step).await {
-            // A server may close a connection after an answer: not what is compared here.
-            Err(_) => {
-                self.connection = self.target.connect().await?;
-                self.exchange(step).await?
-            }
-            answer => answer?,
-        };
+        let mut answer = self.answer(step).await?;
+        let start = Instant::now();
+        while step.until.is_some_and(|code| answer.code != code) && start.elapsed() < PATIENCE {
+            tokio::time::sleep(PAUSE).await;
+            answer = self.answer(step).await?;
+        }
         for (name, path) in &step.keep {
             let value =
                 path.split('.')
@@ -100,6 +101,17 @@ impl Server {
             self.kept.insert(name.clone(), text);
         }
         Ok(answer)
+    }
+
+    async fn answer(&mut self, step: &Step) -> io::Result<Answer> {
+        match self.exchange(step).await {
+            // A server may close a connection after an answer: not what is compared here.
+            Err(_) => {
+                self.connection = self.target.connect().await?;
+                self.exchange(step).await
+            }
+            answer => answer,
+        }
     }
 
     async fn exchange(&mut self, step: &Step) -> io::Result<Answer> {

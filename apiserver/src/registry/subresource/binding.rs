@@ -5,7 +5,9 @@ use axum::body::Body;
 use http::{Response, StatusCode};
 use serde_json::json;
 
+use crate::admission::Operation;
 use crate::codec::accept::{accepted, sent};
+use crate::codec::object::set_kind_named;
 use crate::registry::respond::success;
 use crate::registry::update::{Change, Prepare, run};
 use crate::registry::{Api, Call, body, meta};
@@ -29,9 +31,10 @@ pub async fn bind(api: &Api, call: &Call<'_>, raw: Body) -> Result<Response<Body
         type_id,
         schema: &call.kind.codec.schema,
     };
-    let binding = call.cx.time(Stage::Decode, || {
+    let mut binding = call.cx.time(Stage::Decode, || {
         body::decode(call.cx, expected, media, content, options.field_validation)
     })?;
+    set_kind_named(&mut binding, "v1", "Binding");
     let target = |field| {
         binding
             .root()
@@ -41,6 +44,8 @@ pub async fn bind(api: &Api, call: &Call<'_>, raw: Body) -> Result<Response<Body
             .unwrap_or_default()
     };
     validate(&binding, call.name(), target("kind"), target("name"))?;
+    let attributes = call.body_attributes(Operation::Create, options.dry_run);
+    api.admission.judge_body(&attributes, &binding).await?;
     let node = target("name").to_owned();
     let now = api.env.now().as_second();
     let uid = meta::of(&binding).uid();

@@ -8,8 +8,9 @@ use axum::body::Body;
 use http::{Response, StatusCode};
 use serde_json::json;
 
+use crate::admission::Operation;
 use crate::codec::accept::{accepted, sent};
-use crate::codec::object::decode;
+use crate::codec::object::{decode, set_kind_named};
 use crate::registry::commit::{ATTEMPTS, Refused};
 use crate::registry::delete::delete_object;
 use crate::registry::respond::success;
@@ -42,9 +43,10 @@ pub async fn evict(api: &Api, call: &Call<'_>, raw: Body) -> Result<Response<Bod
         type_id,
         schema: &call.kind.codec.schema,
     };
-    let eviction = call.cx.time(Stage::Decode, || {
+    let mut eviction = call.cx.time(Stage::Decode, || {
         body::decode(call.cx, expected, media, content, options.field_validation)
     })?;
+    set_kind_named(&mut eviction, "policy/v1", "Eviction");
     if meta::of(&eviction).name() != call.name() {
         return Err(Status::bad_request(
             "name in URL does not match name in Eviction object",
@@ -55,7 +57,8 @@ pub async fn evict(api: &Api, call: &Call<'_>, raw: Body) -> Result<Response<Bod
         None => DeleteOptions::default(),
     };
     delete.dry_run |= options.dry_run;
-
+    let attributes = call.body_attributes(Operation::Create, options.dry_run);
+    api.admission.judge_body(&attributes, &eviction).await?;
     evict_pod(api, call, delete).await?;
     let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 });
     let mut response = success(accepted, &status);

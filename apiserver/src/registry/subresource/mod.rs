@@ -8,6 +8,8 @@ mod eviction;
 mod part;
 mod scale;
 
+pub use scale::of as scale_of;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

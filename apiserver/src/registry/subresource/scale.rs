@@ -137,7 +137,10 @@ fn validate(scale: &Tree) -> Result<(), Status> {
 }
 
 /// The scale of a workload.
-fn of(object: &Tree) -> Result<Tree, Status> {
+///
+/// # Errors
+/// If there is no such kind.
+pub fn of(object: &Tree) -> Result<Tree, Status> {
     let mut scale = Tree::new(type_id()?);
     let mut root = scale.root_mut();
     meta::set(&mut root, "kind", "Scale");
