@@ -333,7 +333,7 @@ async fn no_policy_can_hang_the_server() {
     let client = start().await;
     let mut variables = vec![json!({ "name": "v0", "expression": "[object]" })];
     for at in 1..3000 {
-        let expression = format!("[variables.v{}, [variables.v{}]]", at - 1, at - 1);
+        let expression = format!("[variables.v{}, variables.v{}]", at - 1, at - 1);
         variables.push(json!({ "name": format!("v{at}"), "expression": expression }));
     }
     let nested = "lists.range(3000).all(x, lists.range(3000).all(y, lists.range(3000).all(z, x + y + z >= 0)))";

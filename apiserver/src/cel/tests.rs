@@ -238,6 +238,10 @@ fn the_type_of_the_value_is_asked_for() {
 fn types_that_are_known_late_fail_late() {
     fails("'replicas: ' + object.spec.replicas", "no such overload");
     fails("object.spec.list.all(x, x.foo)", "no such key: foo");
+    fails(
+        "[double('NaN'), 1.0].sort() == []",
+        "list elements must have the same type",
+    );
     fails("object.spec.list[9]", "index out of bounds: 9");
     fails(
         "object.metadata.name.indexOf(object.spec.replicas) == 1",

@@ -2,6 +2,8 @@
 
 use crate::cel::{Environment, Type};
 
+/// How many lists and maps deep a variable's type is known.
+const MAX_LEVELS: u32 = 16;
 /// The type of the object that has a policy's variables as fields.
 const VARIABLES: &str = "kubernetes.variables";
 
@@ -111,18 +113,49 @@ pub fn with_variables(env: Environment) -> Environment {
 
 /// Adds a variable, of the type that its expression has; none, if that does not compile.
 pub fn add_variable(env: &mut Environment, name: &str, ty: Option<&Type>) {
-    let ty = ty.map_or(Type::Dyn, field_type);
+    let ty = ty.map_or(Type::Dyn, |ty| field_type(ty, MAX_LEVELS));
     env.add_field(VARIABLES, name, ty);
 }
 
-/// The type of a variable as a field: of objects and the like nothing is known there.
-fn field_type(ty: &Type) -> Type {
+/// The type of a variable as a field, `levels` deep at most: each variable could hold the one before twice. Of objects and the like
+/// nothing is known there.
+fn field_type(ty: &Type, levels: u32) -> Type {
+    let Some(below) = levels.checked_sub(1) else {
+        return Type::Dyn;
+    };
     match ty {
-        Type::List(element) => Type::list(field_type(element)),
-        Type::Map(entry) => Type::map(field_type(&entry.0), field_type(&entry.1)),
+        Type::List(element) => Type::list(field_type(element, below)),
+        Type::Map(entry) => Type::map(key_type(&entry.0), field_type(&entry.1, below)),
         Type::Free | Type::Optional(_) | Type::Opaque(_) | Type::Struct(_) | Type::Type => {
             Type::Dyn
         }
         plain => plain.clone(),
+    }
+}
+
+/// Keys are of plain types; what else stands there is found out when it is evaluated.
+fn key_type(ty: &Type) -> Type {
+    match ty {
+        Type::Bool | Type::Int | Type::Uint | Type::String => ty.clone(),
+        _ => Type::Dyn,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_of_variables_do_not_grow_without_end() {
+        let mut env = with_variables(environment(false));
+        for source in ["[variables.v, variables.v]", "{variables.v: variables.v}"] {
+            add_variable(&mut env, "v", Some(&Type::Int));
+            for _ in 0..5000 {
+                let program = env.compile(source, &[]).unwrap();
+                add_variable(&mut env, "v", Some(&program.ty));
+            }
+            let shown = env.compile("variables.v", &[]).unwrap().ty.to_string();
+            assert!(shown.len() < 1000, "{shown}");
+        }
     }
 }

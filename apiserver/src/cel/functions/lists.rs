@@ -183,19 +183,18 @@ fn sort(args: &[Value], budget: &mut Budget) -> Result<Value, Error> {
 /// # Errors
 /// If keys do not compare, or there are too many.
 pub fn sort_by_key(mut keyed: Vec<(Value, Value)>, budget: &mut Budget) -> Result<Value, Error> {
-    let mut failed = None;
-    keyed.sort_by(|(a, _), (b, _)| match compare(a, b, budget) {
-        Ok(order) => order,
-        Err(error) => {
-            failed = Some(error);
-            Ordering::Equal
+    let mut work = keyed.len();
+    for (key, _) in &keyed {
+        // What compares with one of them compares with all: then there is one order of all, which sorting relies upon.
+        if key.compare(&keyed[0].0).is_none() {
+            return Err(Error::failed("list elements must have the same type"));
         }
-    });
-    match failed {
-        Some(error @ Error::CostLimit) => Err(error),
-        Some(_) => Err(Error::failed("list elements must have the same type")),
-        None => Value::list(keyed.into_iter().map(|(_, value)| value).collect()),
+        work = work.saturating_add(key.size());
     }
+    let rounds = keyed.len().checked_ilog2().unwrap_or_default() as usize + 1;
+    budget.walk(work.saturating_mul(rounds))?;
+    keyed.sort_by(|(a, _), (b, _)| a.compare(b).unwrap_or(Ordering::Equal));
+    Value::list(keyed.into_iter().map(|(_, value)| value).collect())
 }
 
 fn distinct(args: &[Value], budget: &mut Budget) -> Result<Value, Error> {
