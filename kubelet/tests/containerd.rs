@@ -296,11 +296,31 @@ async fn a_daemon_that_hangs_is_not_waited_for() {
     let pid = nix::unistd::Pid::from_raw(machine.instance.pid().unwrap());
     let signal = |signal| nix::sys::signal::kill(pid, signal).unwrap();
     signal(nix::sys::signal::Signal::SIGSTOP);
+    until_stopped(pid).await;
     let asked = tokio::time::timeout(Duration::from_secs(20), machine.containerd.version()).await;
     signal(nix::sys::signal::Signal::SIGCONT);
     assert!(asked.expect("an answer").unwrap_err().is_unanswered());
     machine.containerd.version().await.unwrap();
     machine.stop().await;
+}
+
+/// A signal is sent at once, and takes effect on one thread after the other.
+async fn until_stopped(pid: nix::unistd::Pid) {
+    let tasks = format!("/proc/{pid}/task");
+    let stopped = || {
+        let mut tasks = std::fs::read_dir(&tasks).unwrap();
+        tasks.all(|task| {
+            let stat = std::fs::read_to_string(task.unwrap().path().join("stat"));
+            stat.is_ok_and(|stat| {
+                stat.rsplit(") ")
+                    .next()
+                    .is_some_and(|rest| rest.starts_with('T'))
+            })
+        })
+    };
+    while !stopped() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 #[tokio::test]

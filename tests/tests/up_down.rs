@@ -29,8 +29,11 @@ fn run_on(containerd: Option<&Path>, test: &str, script: &str, last: &str) {
     let path = std::env::var("PATH").unwrap_or_default();
     let beside = containerd.and_then(Path::parent).map(|dir| dir.display());
     let path = beside.map_or(path.clone(), |dir| format!("{dir}:{path}"));
-    let mut command = Command::new(script);
+    // Whoever runs the tests in the background ignores Ctrl-C, and what ignores it from the start cannot be interrupted.
+    let mut command = Command::new("env");
     command
+        .args(["--default-signal=INT,QUIT"])
+        .arg(script)
         .env("PATH", path)
         .env("GANTRY_TEST_BINARIES", binary("").as_os_str())
         .env("GANTRY_TEST_HELLO", hello_server().unwrap());
