@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use api::core::v1::Container;
 use api::meta::v1::LabelSelector;
-use api::selector::label::{self, Operator, Requirement};
+use api::selector::label;
 use api::view::{List, MapRef};
 
 /// What stands for nothing.
@@ -57,22 +57,8 @@ pub fn selector(selector: Option<LabelSelector<'_>>) -> Option<String> {
     let Some(selector) = selector else {
         return Some(String::new());
     };
-    let mut requirements = Vec::new();
-    for (key, value) in selector.match_labels().iter() {
-        requirements.push(Requirement::new(key, Operator::Equals, vec![value.to_owned()]).ok()?);
-    }
-    for expression in selector.match_expressions().iter() {
-        let operator = match expression.operator() {
-            "In" => Operator::In,
-            "NotIn" => Operator::NotIn,
-            "Exists" => Operator::Exists,
-            "DoesNotExist" => Operator::DoesNotExist,
-            _ => return None,
-        };
-        let values: Vec<String> = expression.values().iter().map(str::to_owned).collect();
-        requirements.push(Requirement::new(expression.key(), operator, values).ok()?);
-    }
-    Some(label::LabelSelector::new(requirements).to_string())
+    let selector = label::LabelSelector::of(selector).ok()?;
+    Some(selector.to_string())
 }
 
 /// A selector in one line.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use api::certificates::v1::ClusterTrustBundle;
 use api::core::v1::ClusterTrustBundleProjection;
 use api::meta::v1;
-use api::selector::label::{LabelSelector, Operator, Requirement};
+use api::selector::label::LabelSelector;
 use api::tree::Tree;
 use parking_lot::Mutex;
 use runtime::{Informer, Informers, Key, Object, Projection, Random, Resource};
@@ -131,32 +131,13 @@ fn select(
     let Some(selector) = selector else {
         return Ok(Vec::new());
     };
-    let selector = read(selector).map_err(|why| format!("while parsing label selector: {why}"))?;
+    let selector = LabelSelector::of(selector)
+        .map_err(|why| format!("while parsing label selector: {why}"))?;
     let selected = all.iter().filter(|bundle| {
         let labels = &bundle.value.labels;
         bundle.value.signer == signer && selector.matches(|key| labels.get(key).map(String::as_str))
     });
     Ok(selected.cloned().collect())
-}
-
-fn read(selector: v1::LabelSelector<'_>) -> Result<LabelSelector, String> {
-    let equal = selector.match_labels().iter();
-    let equal = equal
-        .map(|(key, value)| Requirement::new(key, Operator::In, [value.to_owned()]))
-        .map(|requirement| requirement.map_err(|error| error.to_string()));
-    let expressions = selector.match_expressions().iter().map(|expression| {
-        let operator = match expression.operator() {
-            "In" => Operator::In,
-            "NotIn" => Operator::NotIn,
-            "Exists" => Operator::Exists,
-            "DoesNotExist" => Operator::DoesNotExist,
-            other => return Err(format!("{other:?} is not a valid label selector operator")),
-        };
-        let values = expression.values().iter().map(str::to_owned);
-        Requirement::new(expression.key(), operator, values).map_err(|error| error.to_string())
-    });
-    let requirements: Result<Vec<_>, String> = equal.chain(expressions).collect();
-    Ok(LabelSelector::new(requirements?))
 }
 
 /// The certificates of all bundles, each once, in PEM. Their order depends on the salt and on nothing else: a file does not change
@@ -218,12 +199,16 @@ mod tests {
     #[test]
     fn a_selector_that_is_there_and_empty_selects_all() {
         let mut tree = Tree::new(v1::LabelSelector::TYPE);
-        assert!(read(v1::LabelSelector::of(&tree)).unwrap().is_empty());
+        assert!(
+            LabelSelector::of(v1::LabelSelector::of(&tree))
+                .unwrap()
+                .is_empty()
+        );
         let mut view = LabelSelectorMut::of(&mut tree);
         let mut expression = view.push_match_expressions();
         expression.set_key("alive");
         expression.set_operator("Exists");
-        let selector = read(v1::LabelSelector::of(&tree)).unwrap();
+        let selector = LabelSelector::of(v1::LabelSelector::of(&tree)).unwrap();
         assert!(selector.matches(|key| (key == "alive").then_some("")));
         assert!(!selector.matches(|_| None));
         assert!(select(&[], "s", None).unwrap().is_empty());

@@ -2,7 +2,7 @@
 
 use api::core::v1::Pod;
 use api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetMut};
-use api::selector::label::{LabelSelector, Operator, Requirement};
+use api::selector::label::LabelSelector;
 use api::{Ref, RefMut, Tree, Value};
 use axum::body::Body;
 use http::{Response, StatusCode};
@@ -240,28 +240,11 @@ fn selects(budget: &Tree, pod: &Tree) -> bool {
     let Some(selector) = PodDisruptionBudget::of(budget).spec().selector() else {
         return false;
     };
-    let equal = selector
-        .match_labels()
-        .iter()
-        .map(|(key, value)| Requirement::new(key, Operator::In, [value.to_owned()]));
-    let expressions = selector.match_expressions().iter().map(|requirement| {
-        let operator = match requirement.operator() {
-            "NotIn" => Operator::NotIn,
-            "Exists" => Operator::Exists,
-            "DoesNotExist" => Operator::DoesNotExist,
-            _ => Operator::In,
-        };
-        Requirement::new(
-            requirement.key(),
-            operator,
-            requirement.values().iter().map(str::to_owned),
-        )
-    });
-    let Ok(requirements) = equal.chain(expressions).collect::<Result<Vec<_>, _>>() else {
+    let Ok(selector) = LabelSelector::of(selector) else {
         return false;
     };
     let labels = Pod::of(pod).metadata().labels();
-    LabelSelector::new(requirements).matches(|key| labels.get(key))
+    selector.matches(|key| labels.get(key))
 }
 
 fn too_many(message: &str, cause: String) -> Status {
