@@ -2,7 +2,7 @@
 
 use super::check::quoted;
 use super::meta;
-use crate::field::{BadValue, Error, ErrorList, Path, quote};
+use crate::field::{BadValue, Error, ErrorList, Path};
 use crate::meta::v1::DeleteOptions;
 
 /// The options of a creation, update or patch.
@@ -94,13 +94,10 @@ pub fn delete(options: DeleteOptions<'_>) -> ErrorList {
     errors
 }
 
-fn dry_run(errors: &mut ErrorList, values: &[&str]) {
+/// What is wrong with what is not to be stored.
+pub fn dry_run(errors: &mut ErrorList, values: &[&str]) {
     if values.iter().any(|value| *value != "All") {
-        let list: Vec<String> = values.iter().map(|value| quote(value)).collect();
-        errors.push(Error::not_supported(
-            &Path::new("dryRun"),
-            BadValue::Json(format!("[{}]", list.join(","))),
-            &["All"],
-        ));
+        let shown = BadValue::Json(serde_json::to_string(values).unwrap_or_default());
+        errors.push(Error::not_supported(&Path::new("dryRun"), shown, &["All"]));
     }
 }

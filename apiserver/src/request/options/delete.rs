@@ -2,8 +2,8 @@
 
 use api::Ref;
 use api::field::{Error, ErrorList, Path};
+use api::validation::options;
 
-use super::write::validate_dry_run;
 use super::{checked, flag, number, optional_flag};
 use crate::request::Query;
 use crate::status::Status;
@@ -59,7 +59,7 @@ impl DeleteOptions {
     /// The options of a delete without a body.
     pub fn parse(query: &Query) -> Result<DeleteOptions, Status> {
         let dry_run: Vec<&str> = query.all("dryRun").collect();
-        let options = DeleteOptions::checked(
+        let checked = DeleteOptions::checked(
             number(query, "gracePeriodSeconds")?,
             optional_flag(query, "orphanDependents"),
             query.get("propagationPolicy"),
@@ -67,7 +67,7 @@ impl DeleteOptions {
         )?;
         Ok(DeleteOptions {
             unreadable_only: flag(query.get(UNREADABLE_ONLY)),
-            ..options
+            ..checked
         })
     }
 
@@ -131,7 +131,7 @@ impl DeleteOptions {
                 None
             }
         };
-        validate_dry_run(dry_run, &mut errors);
+        options::dry_run(&mut errors, dry_run);
         checked("DeleteOptions", &errors)?;
         Ok(DeleteOptions {
             grace_period_seconds,

@@ -1,8 +1,9 @@
 //! Options of what writes: create, update and patch.
 
-use api::field::{BadValue, Error, ErrorList, Path, is_print};
+use api::field::ErrorList;
+use api::validation::options::{self, WriteOptions};
 
-use super::{checked, optional_flag, text};
+use super::{checked, optional_flag};
 use crate::request::Query;
 use crate::status::Status;
 
@@ -35,60 +36,35 @@ pub type UpdateOptions = CreateOptions;
 impl CreateOptions {
     /// The options of a create.
     pub fn parse(query: &Query) -> Result<CreateOptions, Status> {
-        CreateOptions::parse_as(query, "CreateOptions", ErrorList::new())
+        CreateOptions::parse_as(query, "CreateOptions", options::write)
     }
 
     /// The options of an update.
     pub fn parse_update(query: &Query) -> Result<UpdateOptions, Status> {
-        CreateOptions::parse_as(query, "UpdateOptions", ErrorList::new())
+        CreateOptions::parse_as(query, "UpdateOptions", options::write)
     }
 
-    fn parse_as(query: &Query, kind: &str, mut errors: ErrorList) -> Result<CreateOptions, Status> {
-        let field_manager = text(query, "fieldManager");
-        validate_field_manager(&field_manager, &mut errors);
+    fn parse_as(
+        query: &Query,
+        kind: &str,
+        validate: impl FnOnce(WriteOptions<'_>) -> ErrorList,
+    ) -> Result<CreateOptions, Status> {
         let dry_run: Vec<&str> = query.all("dryRun").collect();
-        validate_dry_run(&dry_run, &mut errors);
-        let field_validation = match query.get("fieldValidation").unwrap_or_default() {
-            "" | "Warn" => FieldValidation::Warn,
-            "Ignore" => FieldValidation::Ignore,
-            "Strict" => FieldValidation::Strict,
-            other => {
-                let path = Path::new("fieldValidation");
-                errors.push(Error::not_supported(
-                    &path,
-                    other,
-                    &["", "Ignore", "Strict", "Warn"],
-                ));
-                FieldValidation::Warn
-            }
+        let given = WriteOptions {
+            field_manager: query.get("fieldManager").unwrap_or_default(),
+            dry_run: &dry_run,
+            field_validation: query.get("fieldValidation").unwrap_or_default(),
         };
-        checked(kind, &errors)?;
+        checked(kind, &validate(given))?;
         Ok(CreateOptions {
             dry_run: !dry_run.is_empty(),
-            field_manager,
-            field_validation,
+            field_manager: given.field_manager.to_owned(),
+            field_validation: match given.field_validation {
+                "Ignore" => FieldValidation::Ignore,
+                "Strict" => FieldValidation::Strict,
+                _ => FieldValidation::Warn,
+            },
         })
-    }
-}
-
-fn validate_field_manager(manager: &str, errors: &mut ErrorList) {
-    let path = Path::new("fieldManager");
-    if manager.len() > 128 {
-        errors.push(Error::too_long(&path, 128));
-    }
-    for (position, c) in manager.char_indices().filter(|(_, c)| !is_print(*c)) {
-        let why = format!(
-            "invalid character U+{:04X} (at position {position})",
-            c as u32
-        );
-        errors.push(Error::invalid(&path, manager, why));
-    }
-}
-
-pub(super) fn validate_dry_run(values: &[&str], errors: &mut ErrorList) {
-    if values.iter().any(|v| *v != "All") {
-        let shown = BadValue::Json(serde_json::to_string(values).unwrap_or_default());
-        errors.push(Error::not_supported(&Path::new("dryRun"), shown, &["All"]));
     }
 }
 
@@ -131,21 +107,9 @@ impl PatchOptions {
     /// The options of a patch of `kind`.
     pub fn parse(query: &Query, kind: PatchKind) -> Result<PatchOptions, Status> {
         let force = optional_flag(query, "force");
-        let mut errors = ErrorList::new();
-        if kind == PatchKind::Apply {
-            if query.get("fieldManager").unwrap_or_default().is_empty() {
-                errors.push(Error::required(
-                    &Path::new("fieldManager"),
-                    "is required for apply patch",
-                ));
-            }
-        } else if force.is_some() {
-            errors.push(Error::forbidden(
-                &Path::new("force"),
-                "may not be specified for non-apply patch",
-            ));
-        }
-        let update = CreateOptions::parse_as(query, "PatchOptions", errors)?;
+        let is_apply = kind == PatchKind::Apply;
+        let validate = |given: WriteOptions<'_>| options::patch(given, is_apply, force);
+        let update = CreateOptions::parse_as(query, "PatchOptions", validate)?;
         Ok(PatchOptions {
             update,
             force: force.unwrap_or_default(),
