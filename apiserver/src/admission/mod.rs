@@ -140,29 +140,13 @@ pub trait Validate: Send + Sync + 'static {
     ) -> Result<(), Status>;
 }
 
-#[async_trait]
-impl<T: Validate> Validate for Arc<T> {
-    fn handles(&self, attributes: &Attributes<'_>) -> bool {
-        T::handles(self, attributes)
-    }
-
-    async fn validate(
-        &self,
-        attributes: &Attributes<'_>,
-        new: Option<&Tree>,
-        old: Option<&Tree>,
-    ) -> Result<(), Status> {
-        T::validate(self, attributes, new, old).await
-    }
-}
-
 /// The steps, in their order.
 #[derive(Default)]
 pub struct Chain {
     mutating: Vec<Box<dyn Mutate>>,
     policies: Option<MutatingPolicies>,
     validating: Vec<Box<dyn Validate>>,
-    judges: Option<Arc<ValidatingPolicies>>,
+    judges: Option<ValidatingPolicies>,
     quota: Option<ResourceQuota>,
 }
 
@@ -185,11 +169,9 @@ impl Chain {
         self
     }
 
-    /// Adds the policies that judge, after the steps that are there.
+    /// Adds the policies that judge, after all steps that do.
     pub fn validating_policies(mut self, step: ValidatingPolicies) -> Chain {
-        let step = Arc::new(step);
-        self.judges = Some(Arc::clone(&step));
-        self.validating.push(Box::new(step));
+        self.judges = Some(step);
         self
     }
 
@@ -275,7 +257,7 @@ impl Chain {
         {
             step.validate(attributes, new, old).await?;
         }
-        Ok(())
+        self.judge(attributes, new, old).await
     }
 
     /// Asks the policies about what a request to a subresource carries, where that is not the object: an eviction, the options of a
@@ -284,9 +266,18 @@ impl Chain {
     /// # Errors
     /// The first refusal.
     pub async fn judge_body(&self, attributes: &Attributes<'_>, body: &Tree) -> Result<(), Status> {
-        let handles = |judges: &&Arc<ValidatingPolicies>| judges.handles(attributes);
+        self.judge(attributes, Some(body), None).await
+    }
+
+    async fn judge(
+        &self,
+        attributes: &Attributes<'_>,
+        new: Option<&Tree>,
+        old: Option<&Tree>,
+    ) -> Result<(), Status> {
+        let handles = |judges: &&ValidatingPolicies| judges.handles(attributes);
         match self.judges.as_ref().filter(handles) {
-            Some(judges) => judges.validate(attributes, Some(body), None).await,
+            Some(judges) => judges.validate(attributes, new, old).await,
             None => Ok(()),
         }
     }

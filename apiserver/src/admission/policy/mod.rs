@@ -6,7 +6,8 @@
 //! [`validating`] judges, [`mutating`] changes. What is wrong with a policy itself is told when it is written, by
 //! [`verification`].
 //!
-//! Knows the view, and nothing of the log or of how a request came. While there are no policies a write costs two look-ups.
+//! Knows the view, and nothing of the log or of how a request came. While there are no policies each of the two asks for two revisions a
+//! write, and no more.
 
 mod budget;
 mod compiled;

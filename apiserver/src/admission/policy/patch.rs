@@ -31,17 +31,23 @@ impl From<String> for Failure {
 /// If it is none of the object's kind.
 pub fn applied(object: &Tree, made: &Value) -> Result<Tree, Failure> {
     let mut configuration = to_json(made).map_err(|error| error.to_string())?;
-    let mut problems = Vec::new();
-    names_match(made, &mut vec!["Object".to_owned()], &mut problems);
-    if !problems.is_empty() {
-        return Err(format!("type mismatch: {}", problems.join("\n")).into());
-    }
+    named_from(made, "Object")?;
     let own = as_json(object)?;
     for field in ["apiVersion", "kind"] {
         configuration[field] = own[field].clone();
     }
     apply::merge_configuration(object, &configuration)
         .map_err(|error| format!("error applying patch: {error}").into())
+}
+
+/// Refuses an object of which anything is not named by its place below `root`.
+fn named_from(made: &Value, root: &str) -> Result<(), String> {
+    let mut problems = Vec::new();
+    names_match(made, &mut vec![root.to_owned()], &mut problems);
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(format!("type mismatch: {}", problems.join("\n"))),
+    }
 }
 
 /// An object that an expression makes is named by its place: `Object.spec` stands at `spec`.
@@ -111,14 +117,9 @@ fn operation(made: &Value) -> Result<Json, String> {
             )
         };
         operation.insert(field.to_string(), to_json(value).map_err(wrong)?);
-        let mut problems = Vec::new();
         if let Value::Struct(object) = value {
             // Where it is put the path says; what is below it says so by its name.
-            let mut path = vec![object.name.to_string()];
-            names_match(value, &mut path, &mut problems);
-        }
-        if !problems.is_empty() {
-            return Err(format!("type mismatch: {}", problems.join("\n")));
+            named_from(value, &object.name)?;
         }
     }
     Ok(operation.into())
