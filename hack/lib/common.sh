@@ -38,6 +38,12 @@ cargo_as_user() {
     fi
 }
 
+# A node with less of its disk free gets no pods: the kubelet's own threshold.
+min_disk_percent=5
+
+# MiB that are free, and all, where a directory lies.
+free_and_size() { df --output=avail,size -BM "$1" | tail -n 1 | tr -d M; }
+
 # Those of the given Debian packages that are not installed.
 missing_packages() {
     local package

@@ -6,7 +6,6 @@ problem() { problems+=("$*"); }
 
 min_rust=1.95
 # gantry up's default of --eviction-hard.
-min_disk_percent=5
 ports=(6443 10250 10257 10259)
 pod_cidr=${GANTRY_POD_CIDR:-10.244.0.0/16}
 service_cidr=${GANTRY_SERVICE_CIDR:-10.96.0.0/12}
@@ -67,7 +66,7 @@ check_rust() {
 check_disk() { # directory, MiB, what for
     local directory=$1 free size
     while [ ! -d "$directory" ]; do directory=$(dirname "$directory"); done
-    read -r free size < <(df --output=avail,size -BM "$directory" | tail -n 1 | tr -d M)
+    read -r free size < <(free_and_size "$directory")
     if [ "$free" -lt "$2" ]; then
         problem "$directory has $free MiB free: $3 needs $2 MiB"
     elif [ "$1" = "$data_dir" ] && [ $((free * 100)) -le $((size * min_disk_percent)) ]; then

@@ -9,7 +9,7 @@
 )]
 
 use std::future::Future;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -138,6 +138,19 @@ fn within<T: Send + 'static>(
     })
 }
 
+/// Listens at the port. A child that another test is just starting holds the last listener until it becomes its program.
+fn listen(port: u16) -> TcpListener {
+    let limit = Instant::now() + Duration::from_secs(10);
+    loop {
+        match TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse && Instant::now() < limit => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            listener => return listener.unwrap(),
+        }
+    }
+}
+
 /// Serves one connection in the pod with `text` and says who asked.
 fn serve_once(
     netns: PathBuf,
@@ -146,7 +159,7 @@ fn serve_once(
 ) -> std::thread::JoinHandle<SocketAddr> {
     let (ready, wait) = std::sync::mpsc::channel();
     let thread = within(netns, move || {
-        let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap();
+        let listener = listen(port);
         ready.send(()).unwrap();
         let (mut connection, peer) = listener.accept().unwrap();
         connection.write_all(text.as_bytes()).unwrap();

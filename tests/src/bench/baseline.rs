@@ -1,7 +1,8 @@
 //! docs/benchmarks.json: the figures of a full run, which later runs are held against.
 //!
 //! Machines are noisy and differ: only the ratio to upstream's, measured in turn on the same machine in the same run, is
-//! compared, and only when all of at least three pairs agree is a row called worse.
+//! compared, and only when all of at least three pairs agree is a row called worse. Some ratios are steady and others spread over
+//! twice their size, whence a pair is held against the worst one that was kept.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,7 +15,7 @@ use super::figures::{Figures, median, show};
 use super::row::{self, Row};
 use super::subject::Subject;
 
-/// A row is worse when its ratio is below this part of the kept one, in every pair.
+/// A row is worse when in every pair its ratio is below this part of the kept pairs' worst.
 const TOLERATED: f64 = 0.8;
 /// Fewer pairs say nothing.
 const PAIRS: usize = 3;
@@ -135,13 +136,13 @@ impl Baseline {
     pub fn worse(&self, figures: &Figures) -> Vec<String> {
         let lines = row::keys().filter_map(|(key, row)| {
             let kept = self.rows.get(&key)?;
-            let before = kept.ratio?;
+            let before = kept.ratios(row).into_iter().min_by(f64::total_cmp)?;
             let of = |subject| figures.of(subject, &key);
             let ratios = ratios(of(Subject::Gantry), of(Subject::Upstream), row);
             let agreed = ratios.len() >= PAIRS && ratios.iter().all(|r| *r < before * TOLERATED);
             agreed.then(|| {
                 let mut line = format!(
-                    "{}: {} times as good as upstream's at {},",
+                    "{}: at least {} times as good as upstream's at {},",
                     key,
                     show(before, None),
                     kept.taken
@@ -192,11 +193,13 @@ mod tests {
         assert!(worse(&[50.0, 50.0], &[10.0, 10.0]).is_empty(), "two pairs");
         let mixed = worse(&[50.0, 50.0, 85.0], &[10.0, 10.0, 10.0]);
         assert!(mixed.is_empty(), "one pair disagrees: {mixed:?}");
+        let spread = worse(&[75.0, 75.0, 75.0], &[10.0, 10.0, 10.0]);
+        assert!(spread.is_empty(), "the worst kept pair is near: {spread:?}");
         let slow_machine = worse(&[50.0, 50.0, 50.0], &[5.0, 5.0, 5.0]);
         assert!(slow_machine.is_empty(), "{slow_machine:?}");
-        let all = worse(&[50.0, 50.0, 79.0], &[10.0, 10.0, 10.0]);
+        let all = worse(&[50.0, 50.0, 71.0], &[10.0, 10.0, 10.0]);
         assert!(
-            all.len() == 1 && all[0].starts_with("list: 10.0 times"),
+            all.len() == 1 && all[0].starts_with("list: at least 9.00 times"),
             "{all:?}"
         );
     }

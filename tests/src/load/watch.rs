@@ -1,6 +1,7 @@
 //! Deliveries of watches.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -32,7 +33,9 @@ pub async fn watch(
 ) -> io::Result<Outcome> {
     let mut attempt = 1;
     loop {
-        match measure(target, namespace, watchers, updates, objects).await? {
+        // Each attempt writes values of its own: what was there already would make no event.
+        let first = attempt * updates;
+        match measure(target, namespace, watchers, first..first + updates, objects).await? {
             Ok(outcome) => return Ok(outcome),
             Err(why) if attempt == ATTEMPTS => return Err(io::Error::other(why)),
             Err(why) => println!("          {why}; again"),
@@ -41,15 +44,16 @@ pub async fn watch(
     }
 }
 
-/// Once; `Err` in the result says that most was lost.
+/// Once, an update for each of the values; `Err` in the result says that most was lost.
 async fn measure(
     target: &Target,
     namespace: &str,
     watchers: usize,
-    updates: usize,
+    values: Range<usize>,
     objects: usize,
 ) -> io::Result<Result<Outcome, String>> {
     let path = maps(namespace);
+    let updates = values.len();
     let delivered = Arc::new(AtomicUsize::new(0));
     let lost = Arc::new(AtomicUsize::new(0));
     let expected = watchers * updates;
@@ -83,17 +87,17 @@ async fn measure(
     let start = Instant::now();
     let writers: Vec<_> = (0..16)
         .map(|worker| {
-            let (target, path) = (target.clone(), path.clone());
+            let (target, path, values) = (target.clone(), path.clone(), values.clone());
             tokio::spawn(async move {
                 let mut connection = target.connect().await?;
-                for turn in (worker..updates).step_by(16) {
-                    let object = format!("{path}/object-{}", turn % objects);
+                for value in values.skip(worker).step_by(16) {
+                    let object = format!("{path}/object-{}", value % objects);
                     connection
                         .expect(
                             Method::PATCH,
                             &object,
                             MERGE_PATCH,
-                            objects::touch(turn).into(),
+                            objects::touch(value).into(),
                         )
                         .await?;
                 }
