@@ -9,6 +9,7 @@ mod mailbox;
 mod preempt;
 pub mod project;
 mod report;
+mod views;
 mod work;
 
 use std::sync::Arc;

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use api::apps::v1::{ReplicaSet, StatefulSet};
-use api::core::v1::{Node, Pod, ReplicationController, Service};
-use api::policy::v1::PodDisruptionBudget;
+use api::core::v1::Pod;
 use runtime::events::{Event, EventType, ObjectRef, Recorder};
-use runtime::{CancellationToken, Client, Error, Informer, Informers, Key, Resource, Scope};
+use runtime::{CancellationToken, Client, Error, Informers, Key, Resource};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -18,13 +16,12 @@ use crate::preemption::Victim;
 use crate::run::bind::{self, Bound, Placed};
 use crate::run::mailbox::{Changed, Mailbox};
 use crate::run::preempt;
-use crate::run::project::{BudgetView, OwnerSelector, PodProjection, ServiceSelector, share};
+use crate::run::project::share;
 use crate::run::report::{self, Reason};
+use crate::run::views::Views;
 use crate::run::{Config, Shared};
 use crate::scheduling::{Next, Scheduling};
-use crate::snapshot::NodeShape;
 use crate::text::Text;
-use crate::workloads::OwnerKind;
 
 /// How many requests may be on their way at once.
 const IN_FLIGHT: usize = 256;
@@ -54,14 +51,6 @@ enum Done {
         ended: Result<(), Error>,
     },
     Told,
-}
-
-struct Views {
-    nodes: Informer<NodeShape>,
-    pods: Informer<PodProjection>,
-    services: Informer<ServiceSelector>,
-    budgets: Informer<BudgetView>,
-    owners: Vec<(OwnerKind, Informer<OwnerSelector>)>,
 }
 
 struct Worker<'a> {
@@ -127,82 +116,6 @@ async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
-    }
-}
-
-impl Views {
-    fn make(informers: &Informers) -> Views {
-        let owner = |ty| informers.informer(&Resource::of(ty));
-        // Pods that have ended take nothing and want nothing.
-        let running = Scope {
-            fields: "status.phase!=Succeeded,status.phase!=Failed".into(),
-            ..Scope::default()
-        };
-        Views {
-            nodes: informers.informer(&Resource::of(Node::TYPE)),
-            pods: informers.scoped(&Resource::of(Pod::TYPE), running),
-            services: informers.informer(&Resource::of(Service::TYPE)),
-            budgets: informers.informer(&Resource::of(PodDisruptionBudget::TYPE)),
-            owners: vec![
-                (
-                    OwnerKind::ReplicationController,
-                    owner(ReplicationController::TYPE),
-                ),
-                (OwnerKind::ReplicaSet, owner(ReplicaSet::TYPE)),
-                (OwnerKind::StatefulSet, owner(StatefulSet::TYPE)),
-            ],
-        }
-    }
-
-    fn mark_in(&self, mailbox: &Arc<Mailbox>) {
-        let post = mailbox.clone();
-        self.nodes.on_change(move |change| {
-            // Heartbeats change nothing that the scheduler looks at.
-            if change.old.map(|old| &old.value) != change.new.map(|new| &new.value) {
-                post.mark(|changed| {
-                    changed.nodes.insert(change.latest().key.clone());
-                });
-            }
-        });
-        let post = mailbox.clone();
-        self.pods.on_change(move |change| {
-            let view = |object: &runtime::Object<PodProjection>| object.value.view.clone();
-            if change.old.map(view) != change.new.map(view) {
-                post.mark(|changed| {
-                    changed.pods.insert(change.latest().key.clone());
-                });
-            }
-        });
-        let post = mailbox.clone();
-        self.services.on_change(move |change| {
-            post.mark(|changed| {
-                changed.services.insert(change.latest().key.clone());
-            });
-        });
-        let post = mailbox.clone();
-        self.budgets.on_change(move |change| {
-            post.mark(|changed| {
-                changed.budgets.insert(change.latest().key.clone());
-            });
-        });
-        for (kind, informer) in &self.owners {
-            let (post, kind) = (mailbox.clone(), *kind);
-            informer.on_change(move |change| {
-                post.mark(|changed| {
-                    changed.owners.insert((kind, change.latest().key.clone()));
-                });
-            });
-        }
-    }
-
-    async fn synced(&self) {
-        self.nodes.synced().await;
-        self.pods.synced().await;
-        self.services.synced().await;
-        self.budgets.synced().await;
-        for (_, informer) in &self.owners {
-            informer.synced().await;
-        }
     }
 }
 
