@@ -12,9 +12,6 @@ use crate::request::{RequestContext, Stage};
 use crate::status::{Qualified, Reason, Status};
 use crate::view::Object;
 
-/// How often a write is tried again after somebody else's came first.
-pub const ATTEMPTS: usize = 5;
-
 /// What a write wrote.
 pub struct Written {
     /// The object, with its resourceVersion.

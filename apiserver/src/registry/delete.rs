@@ -6,9 +6,10 @@ use api::Tree;
 use axum::body::Body;
 use http::{Response, StatusCode};
 use serde_json::json;
-use store::{Expect, Op, Revision};
+use store::{Expect, Op};
 
-use super::commit::{ATTEMPTS, Refused, Written, store_key};
+use super::attempts::{Attempts, Stop, append};
+use super::commit::{Written, store_key};
 use super::deletion::{Step, namespace_step, step};
 use super::{Api, Call, Kind, body, companion, delete_options, meta};
 use crate::admission::{Attributes, Operation};
@@ -59,17 +60,6 @@ pub async fn delete(api: &Api, call: &Call<'_>, raw: Body) -> Result<Response<Bo
     api.respond_written(call.cx, kind, accepted, code, &written)
 }
 
-enum Stop {
-    Again(Revision),
-    Refused(Status),
-}
-
-impl From<Status> for Stop {
-    fn from(status: Status) -> Stop {
-        Stop::Refused(status)
-    }
-}
-
 /// What a delete has marked as deleted with no time left: whoever sees the mark may finish before it does, and the
 /// delete has then succeeded all the same (kubernetes/kubernetes#19403).
 #[derive(Default)]
@@ -98,41 +88,25 @@ pub async fn delete_object(
     name: &str,
     options: &DeleteOptions,
 ) -> Result<Deleted, Status> {
-    let (cx, kind) = (call.cx, call.kind);
+    let kind = call.kind;
     let key = kind.key(call.namespace(), name);
-    let mut current = api.current(kind, &key);
-    let mut certain = false;
-    let mut attempts = 0;
+    let mut attempts = Attempts::new(api, call, name, &key);
     let mut marked = Marked::default();
     loop {
-        let attempt = match &current {
-            Some(_) if options.unreadable_only => Err(Stop::Refused(readable(call, &key, name))),
+        let attempt = match attempts.current() {
+            Some(_) if options.unreadable_only => Err(readable(call, &key, name).into()),
             Some(object) => attempt(api, call, name, &key, object, options, &mut marked).await,
             None => match marked.gone(None) {
                 Some(deleted) => Ok(deleted),
-                None => Err(Stop::Refused(Status::not_found(kind.qualified(), name))),
+                None => Err(Status::not_found(kind.qualified(), name).into()),
             },
         };
         match attempt {
             Ok(deleted) => return Ok(deleted),
-            Err(Stop::Again(head)) => {
-                attempts += 1;
-                if attempts > ATTEMPTS {
-                    return Err(Status::modified(kind.qualified(), name));
+            Err(stop) => {
+                if let Some(deleted) = attempts.after(stop).await? {
+                    return Ok(deleted);
                 }
-                let _ = api.view.reach(head).await;
-                current = api.current(kind, &key);
-            }
-            Err(Stop::Refused(status)) if certain || !matches!(status.code(), 404 | 409) => {
-                return Err(status);
-            }
-            Err(Stop::Refused(status)) => {
-                let fresh = api.fresh(cx, kind, &key).await?;
-                if fresh.as_ref().map(|o| o.revision()) == current.as_ref().map(|o| o.revision()) {
-                    return Err(status);
-                }
-                current = fresh;
-                certain = true;
             }
         }
     }
@@ -156,7 +130,7 @@ async fn attempt(
     object: &Arc<Object>,
     options: &DeleteOptions,
     before: &mut Marked,
-) -> Result<Deleted, Stop> {
+) -> Result<Deleted, Stop<Deleted>> {
     let (cx, kind) = (call.cx, call.kind);
     let old = cx.time(Stage::Decode, || {
         let mut old = decode(&kind.codec, object)?;
@@ -206,7 +180,7 @@ async fn attempt(
         }),
         Step::Mark => {
             let op = api.put(cx, kind, key, &new, expect)?;
-            let revision = append(api, call, vec![op]).await?;
+            let revision = append(api, call, "delete", vec![op]).await?;
             let written = api.written(cx, kind, key, new, revision, false).await;
             Ok(Deleted {
                 tree: written.tree,
@@ -216,7 +190,7 @@ async fn attempt(
         }
         Step::MarkAndGo => {
             let op = api.put(cx, kind, key, &new, expect)?;
-            let marked = append(api, call, vec![op]).await?;
+            let marked = append(api, call, "delete", vec![op]).await?;
             meta::of_mut(&mut new).set("resourceVersion", marked.to_string().as_str());
             before.0 = Some(new.clone());
             go(api, call, key, new, Expect::At(marked)).await
@@ -236,7 +210,7 @@ async fn go(
     key: &str,
     mut last: Tree,
     expect: Expect,
-) -> Result<Deleted, Stop> {
+) -> Result<Deleted, Stop<Deleted>> {
     let own = Op::Delete {
         key: store_key(call.kind, key),
         expect,
@@ -244,7 +218,7 @@ async fn go(
     let ops = std::iter::once(own)
         .chain(companion::delete(api, call, &last))
         .collect();
-    let revision = append(api, call, ops).await?;
+    let revision = append(api, call, "delete", ops).await?;
     // Whoever reads after the answer must not find it.
     let _ = call
         .cx
@@ -256,14 +230,6 @@ async fn go(
         object: None,
         gone: true,
     })
-}
-
-async fn append(api: &Api, call: &Call<'_>, ops: Vec<Op>) -> Result<Revision, Stop> {
-    match api.append(call.cx, call.kind, "delete", ops).await {
-        Ok(revision) => Ok(revision),
-        Err(Refused::Conflict(conflict)) => Err(Stop::Again(conflict.head)),
-        Err(Refused::Failed(status)) => Err(Stop::Refused(status)),
-    }
 }
 
 fn preconditions(

@@ -5,8 +5,10 @@
 //! kind stands in [`strategy`]; what is particular to an endpoint below an object in [`subresource`]. This module must not know
 //! sockets, TLS, or how anybody was authenticated.
 
+mod attempts;
 pub mod body;
 mod certificates;
+mod change;
 pub mod commit;
 pub mod companion;
 pub(crate) mod create;
@@ -24,6 +26,7 @@ pub mod meta;
 pub mod names;
 mod patch;
 mod patching;
+mod prepare;
 pub mod respond;
 pub(crate) mod rules;
 pub mod selection;

@@ -4,7 +4,9 @@ use axum::body::Body;
 use http::header::CONTENT_TYPE;
 use http::{Response, StatusCode};
 
-use super::update::{Change, Prepare, match_name, run};
+use super::change::{Change, run};
+use super::prepare::Prepare;
+use super::update::match_name;
 use super::{Api, Call, body, patching};
 use crate::codec::accept::accepted;
 use crate::registry::create::match_namespace;

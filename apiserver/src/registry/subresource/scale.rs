@@ -8,8 +8,10 @@ use http::{Response, StatusCode};
 
 use crate::codec::accept::{accepted, sent};
 use crate::codec::object::decode;
+use crate::registry::change::{Change, run};
 use crate::registry::managed::{Writer, track};
-use crate::registry::update::{Change, Prepare, match_name, run};
+use crate::registry::prepare::Prepare;
+use crate::registry::update::match_name;
 use crate::registry::{Api, Call, body, meta, patch, patching};
 use crate::request::{PatchOptions, UpdateOptions};
 use crate::status::Status;
