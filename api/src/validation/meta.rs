@@ -22,8 +22,6 @@ pub(super) struct Scope {
     pub name: Rule,
     /// Finalizers without a domain must be upstream's own.
     pub kube_finalizers: bool,
-    /// Finalizers are looked at closely in updates, too.
-    pub finalizers_on_update: bool,
 }
 
 /// The metadata of a new object.
@@ -154,9 +152,7 @@ pub(super) fn update(
         ));
     }
     common(errors, new, scope);
-    if scope.finalizers_on_update {
-        finalizers(errors, new.finalizers());
-    }
+    finalizers(errors, new.finalizers());
 }
 
 fn no_new_finalizers(errors: &mut ErrorList, new: List<'_, str>, old: List<'_, str>) {

@@ -106,21 +106,6 @@ const FREE_FINALIZERS: &[&str] = &[
     "policy",
 ];
 
-/// Resources whose updates upstream checks as it does creations.
-const WHOLE_UPDATES: &[&str] = &[
-    "clusterrolebindings",
-    "clusterroles",
-    "configmaps",
-    "namespaces",
-    "nodes",
-    "persistentvolumeclaims",
-    "pods",
-    "rolebindings",
-    "roles",
-    "secrets",
-    "serviceaccounts",
-];
-
 /// What is left of a label when the time that a cron job appends to its jobs' names is taken away.
 const CRON_JOB_MAX: usize = 52;
 
@@ -136,7 +121,6 @@ pub(super) fn scope(resource: &Resource) -> Scope {
         namespaced: resource.namespaced,
         name,
         kube_finalizers: !(free || core_event),
-        finalizers_on_update: WHOLE_UPDATES.contains(&resource.name.as_str()),
     }
 }
 
