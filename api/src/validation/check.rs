@@ -114,11 +114,22 @@ pub(super) fn selector(
     path: &Path<'_>,
     selector: Option<LabelSelector<'_>>,
 ) {
-    let Some(selector) = selector else { return };
+    if let Some(selector) = selector {
+        known_selector(errors, path, selector, true);
+    }
+}
+
+/// A label selector. `strict`: the values of its requirements must be labels'; they need not where they were not when it was stored.
+pub(super) fn known_selector(
+    errors: &mut ErrorList,
+    path: &Path<'_>,
+    selector: LabelSelector<'_>,
+    strict: bool,
+) {
     labels(errors, &path.child("matchLabels"), selector.match_labels());
     let list = path.child("matchExpressions");
     for (at, requirement) in selector.match_expressions().iter().enumerate() {
-        selector_requirement(errors, &list.index(at), requirement);
+        selector_requirement(errors, &list.index(at), requirement, strict);
     }
 }
 
@@ -126,6 +137,7 @@ fn selector_requirement(
     errors: &mut ErrorList,
     path: &Path<'_>,
     requirement: LabelSelectorRequirement<'_>,
+    strict: bool,
 ) {
     let values = requirement.values();
     operator(errors, path, requirement.operator(), values.len(), false);
@@ -135,7 +147,9 @@ fn selector_requirement(
         requirement.key(),
         format::label_key(requirement.key()),
     );
-    label_values(errors, &path.child("values"), values);
+    if strict {
+        label_values(errors, &path.child("values"), values);
+    }
 }
 
 /// The values of a requirement.

@@ -8,7 +8,7 @@ use crate::core::v1::{
     PersistentVolumeClaimSpecMut,
 };
 use crate::field::{BadValue, Error, ErrorList, Path};
-use crate::view::View;
+use crate::view::{List, View};
 use crate::{Quantity, Tree};
 
 const SPEC: Path<'static> = Path::new("spec");
@@ -37,7 +37,12 @@ fn check(
     spec: PersistentVolumeClaimSpec<'_>,
     strict: bool,
 ) {
-    access_modes(errors, &path.child("accessModes"), spec);
+    access_modes(
+        errors,
+        &path.child("accessModes"),
+        spec.access_modes(),
+        "at least 1 access mode is required",
+    );
     selector(errors, &path.child("selector"), spec.selector());
     let place = path.child("resources");
     let place = place.key(STORAGE);
@@ -73,10 +78,15 @@ fn check(
     sources(errors, path, spec, strict);
 }
 
-fn access_modes(errors: &mut ErrorList, path: &Path<'_>, spec: PersistentVolumeClaimSpec<'_>) {
-    let modes = spec.access_modes();
+/// How a claim wants its volume to be used, or a volume can be. `why`: what is said where nothing is.
+pub(super) fn access_modes(
+    errors: &mut ErrorList,
+    path: &Path<'_>,
+    modes: List<'_, str>,
+    why: &str,
+) {
     if modes.is_empty() {
-        errors.push(Error::required(path, "at least 1 access mode is required"));
+        errors.push(Error::required(path, why));
     }
     let (mut alone, mut shared) = (false, false);
     for mode in modes {

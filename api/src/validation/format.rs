@@ -16,6 +16,12 @@ fn lower(byte: &u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'0'..=b'9')
 }
 
+/// A text in lower case, letter by letter as Go does it: what a letter becomes does not depend on its neighbours.
+pub(super) fn lowercase(text: &str) -> String {
+    let lower = |c: char| c.to_lowercase().next().unwrap_or(c);
+    text.chars().map(lower).collect()
+}
+
 fn is_label(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.first().is_some_and(lower)
@@ -92,6 +98,15 @@ pub(super) fn dns_label(text: &str) -> Messages {
     out
 }
 
+/// RFC 1123 label, as upstream's newer rules word it.
+pub(super) fn short_name(text: &str) -> Messages {
+    let mut out = dns_label(text);
+    if text.len() > LABEL_MAX {
+        out[0] = format!("must be no more than {LABEL_MAX} bytes");
+    }
+    out
+}
+
 /// RFC 1035 label: as RFC 1123's, but that it begins with a letter.
 pub(super) fn dns_1035_label(text: &str) -> Messages {
     let mut out = Vec::new();
@@ -131,6 +146,25 @@ pub(super) fn long_name(text: &str) -> Messages {
     let mut out = dns_subdomain(text);
     if text.len() > SUBDOMAIN_MAX {
         out[0] = format!("must be no more than {SUBDOMAIN_MAX} bytes");
+    }
+    out
+}
+
+/// A subdomain in whatever case, as upstream's newer rules word it.
+pub(super) fn long_name_caseless(text: &str) -> Messages {
+    let mut out = Vec::new();
+    if text.len() > SUBDOMAIN_MAX {
+        out.push(format!("must be no more than {SUBDOMAIN_MAX} bytes"));
+    }
+    // Upstream's pattern takes what folds to an ASCII letter for that letter.
+    let folded = text.replace('\u{17f}', "s").replace('\u{212a}', "k");
+    if !is_subdomain(&folded.to_ascii_lowercase()) {
+        out.push(pattern(
+            "an RFC 1123 subdomain must consist of alphanumeric characters, '-' or '.', and must start and end with an \
+             alphanumeric character",
+            "[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*",
+            &["Example.com"],
+        ));
     }
     out
 }

@@ -22,15 +22,18 @@ mod names;
 mod namespace;
 mod node;
 pub mod options;
+mod persistent_volume;
 mod pod;
 pub mod policies;
 mod policy_bindings;
 mod policy_parts;
 mod rbac;
 mod resource_quota;
+mod runtime_class;
 mod service;
 mod small;
 mod stateful_set;
+mod storage;
 mod workload;
 
 pub use config::SIZE_MAX;
@@ -47,16 +50,20 @@ use crate::batch::v1::{CronJob, Job};
 use crate::certificates::v1::{ClusterTrustBundle, PodCertificateRequest};
 use crate::coordination::v1::Lease;
 use crate::core::v1::{
-    ConfigMap, Event, LimitRange, Namespace, Node, PersistentVolumeClaim, Pod, PodTemplate,
-    ReplicationController, ResourceQuota, Secret, Service,
+    ConfigMap, Event, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod,
+    PodTemplate, ReplicationController, ResourceQuota, Secret, Service,
 };
 use crate::events::v1::Event as EventsEvent;
 use crate::field::{Error, ErrorList, Path};
 use crate::kinds::Resource;
+use crate::node::v1::RuntimeClass;
 use crate::policy::v1::PodDisruptionBudget;
 use crate::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use crate::scheduling::v1::PriorityClass;
 use crate::schema::TypeId;
+use crate::storage::v1::{
+    CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment, VolumeAttributesClass,
+};
 use crate::tree::Tree;
 use crate::view;
 
@@ -243,6 +250,36 @@ const RULES: &[Rules] = &[
         small::priority_class,
         small::priority_class_update
     ),
+    Rules {
+        ty: PersistentVolume::TYPE,
+        create: |errors, tree| persistent_volume::create(errors, PersistentVolume::of(tree)),
+        update: persistent_volume::update,
+        subresources: &[],
+    },
+    rules!(
+        StorageClass,
+        storage::storage_class,
+        storage::storage_class_update
+    ),
+    rules!(
+        VolumeAttributesClass,
+        storage::attributes_class,
+        storage::attributes_class_update
+    ),
+    rules!(
+        VolumeAttachment,
+        storage::attachment,
+        storage::attachment_update,
+        "status" => storage::attachment_update
+    ),
+    rules!(CSIDriver, storage::driver, storage::driver_update),
+    rules!(CSINode, storage::node, storage::node_update),
+    rules!(
+        CSIStorageCapacity,
+        storage::capacity,
+        storage::capacity_update
+    ),
+    rules!(RuntimeClass, runtime_class::create, runtime_class::update),
 ];
 
 fn pod_template(errors: &mut ErrorList, template: PodTemplate<'_>) {
@@ -252,7 +289,6 @@ fn pod_template(errors: &mut ErrorList, template: PodTemplate<'_>) {
 /// Group and resource of the kinds whose metadata alone is checked. (ServiceAccounts have no further rules upstream either.)
 pub const UNCHECKED: &[(&str, &str)] = &[
     ("", "endpoints"),
-    ("", "persistentvolumes"),
     (
         "admissionregistration.k8s.io",
         "mutatingwebhookconfigurations",
@@ -276,18 +312,11 @@ pub const UNCHECKED: &[(&str, &str)] = &[
     ("networking.k8s.io", "ipaddresses"),
     ("networking.k8s.io", "networkpolicies"),
     ("networking.k8s.io", "servicecidrs"),
-    ("node.k8s.io", "runtimeclasses"),
     ("resource.k8s.io", "deviceclasses"),
     ("resource.k8s.io", "devicetaintrules"),
     ("resource.k8s.io", "resourceclaims"),
     ("resource.k8s.io", "resourceclaimtemplates"),
     ("resource.k8s.io", "resourceslices"),
-    ("storage.k8s.io", "csidrivers"),
-    ("storage.k8s.io", "csinodes"),
-    ("storage.k8s.io", "csistoragecapacities"),
-    ("storage.k8s.io", "storageclasses"),
-    ("storage.k8s.io", "volumeattachments"),
-    ("storage.k8s.io", "volumeattributesclasses"),
     ("storagemigration.k8s.io", "storageversionmigrations"),
 ];
 

@@ -4,8 +4,8 @@ use super::super::check::{each, label_values, operator, selector};
 use super::super::format;
 use super::spread::label_keys;
 use crate::core::v1::{
-    Affinity, NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm,
-    WeightedPodAffinityTerm,
+    Affinity, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
+    PodAffinityTerm, WeightedPodAffinityTerm,
 };
 use crate::field::{Error, ErrorList, Path};
 use crate::view::List;
@@ -37,18 +37,7 @@ pub(super) fn check(errors: &mut ErrorList, path: &Path<'_>, affinity: Option<Af
 
 fn node_affinity(errors: &mut ErrorList, path: &Path<'_>, affinity: NodeAffinity<'_>) {
     if let Some(required) = affinity.required_during_scheduling_ignored_during_execution() {
-        let place = path.child(REQUIRED);
-        let place = place.child("nodeSelectorTerms");
-        let terms = required.node_selector_terms();
-        if terms.is_empty() {
-            errors.push(Error::required(
-                &place,
-                "must have at least one node selector term",
-            ));
-        }
-        for (at, term) in terms.iter().enumerate() {
-            node_term(errors, &place.index(at), term, true);
-        }
+        node_selector(errors, &path.child(REQUIRED), required, true);
     }
     let place = path.child(PREFERRED);
     let preferred = affinity.preferred_during_scheduling_ignored_during_execution();
@@ -56,6 +45,26 @@ fn node_affinity(errors: &mut ErrorList, path: &Path<'_>, affinity: NodeAffinity
         let place = place.index(at);
         weight(errors, &place, term.weight());
         node_term(errors, &place.child("preference"), term.preference(), false);
+    }
+}
+
+/// The nodes that a pod must be on, or that a volume can be reached from. `strict`: the values must be labels'.
+pub(crate) fn node_selector(
+    errors: &mut ErrorList,
+    path: &Path<'_>,
+    selector: NodeSelector<'_>,
+    strict: bool,
+) {
+    let place = path.child("nodeSelectorTerms");
+    let terms = selector.node_selector_terms();
+    if terms.is_empty() {
+        errors.push(Error::required(
+            &place,
+            "must have at least one node selector term",
+        ));
+    }
+    for (at, term) in terms.iter().enumerate() {
+        node_term(errors, &place.index(at), term, strict);
     }
 }
 

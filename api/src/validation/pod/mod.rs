@@ -19,16 +19,18 @@ mod update;
 mod volume;
 mod windows;
 
+pub(super) use affinity::node_selector;
 pub(super) use resize::resize;
 pub(super) use resources::{
-    any_name as resource_name, container_name as container_resource_name, overcommits,
+    any_name as resource_name, container_name as container_resource_name, overcommits, overhead,
     quantity as resource_quantity,
 };
 pub(super) use security::profile_annotations;
 pub(super) use spec::{preemption_policy, template};
 pub(super) use status::update as status_update;
-pub(super) use tolerations::taint_effect;
+pub(super) use tolerations::{check as tolerations, taint_effect};
 pub(super) use update::{ephemeral_containers, update};
+pub(super) use volume::{driver_name, host_path, nfs, no_backsteps};
 
 use super::check::not_negative;
 use crate::core::v1::{Container, Pod};

@@ -162,7 +162,7 @@ pub(super) fn of_container(
 }
 
 /// What a pod costs beside its containers.
-pub(super) fn overhead(errors: &mut ErrorList, path: &Path<'_>, overhead: MapRef<'_, Quantity>) {
+pub(crate) fn overhead(errors: &mut ErrorList, path: &Path<'_>, overhead: MapRef<'_, Quantity>) {
     let none = ResourceRequirements::at(None).requests();
     amounts(errors, path, overhead, none, container_name);
 }

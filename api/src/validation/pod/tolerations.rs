@@ -15,8 +15,8 @@ pub(crate) fn taint_effect(errors: &mut ErrorList, path: &Path<'_>, effect: &str
     }
 }
 
-/// All tolerations of a pod.
-pub(super) fn check(
+/// All tolerations of a pod, or of a RuntimeClass for its pods.
+pub(crate) fn check(
     errors: &mut ErrorList,
     path: &Path<'_>,
     tolerations: List<'_, Toleration<'_>>,

@@ -199,7 +199,7 @@ fn claim_name(errors: &mut ErrorList, path: &Path<'_>, pod: &str, volume: &str) 
     }
 }
 
-fn host_path(errors: &mut ErrorList, path: &Path<'_>, source: HostPathVolumeSource<'_>) {
+pub(crate) fn host_path(errors: &mut ErrorList, path: &Path<'_>, source: HostPathVolumeSource<'_>) {
     if !required(errors, &path.child("path"), source.path()) {
         return;
     }
@@ -215,7 +215,7 @@ fn host_path(errors: &mut ErrorList, path: &Path<'_>, source: HostPathVolumeSour
     }
 }
 
-fn nfs(errors: &mut ErrorList, path: &Path<'_>, source: NFSVolumeSource<'_>) {
+pub(crate) fn nfs(errors: &mut ErrorList, path: &Path<'_>, source: NFSVolumeSource<'_>) {
     required(errors, &path.child("server"), source.server());
     let place = path.child("path");
     required(errors, &place, source.path());
@@ -228,19 +228,20 @@ fn nfs(errors: &mut ErrorList, path: &Path<'_>, source: NFSVolumeSource<'_>) {
     }
 }
 
-fn csi(errors: &mut ErrorList, path: &Path<'_>, source: CSIVolumeSource<'_>) {
-    let (place, driver) = (path.child("driver"), source.driver());
-    if required(errors, &place, driver) {
-        if driver.len() > format::LABEL_MAX {
-            errors.push(Error::too_long(&place, format::LABEL_MAX));
-        }
-        each(
-            errors,
-            &place,
-            driver,
-            format::dns_subdomain(&driver.to_lowercase()),
-        );
+/// The name of a CSI driver, in whatever case.
+pub(crate) fn driver_name(errors: &mut ErrorList, path: &Path<'_>, name: &str) {
+    if !required(errors, path, name) {
+        return;
     }
+    if name.len() > format::LABEL_MAX {
+        errors.push(Error::too_long(path, format::LABEL_MAX));
+    }
+    let messages = format::dns_subdomain(&format::lowercase(name));
+    each(errors, path, name, messages);
+}
+
+fn csi(errors: &mut ErrorList, path: &Path<'_>, source: CSIVolumeSource<'_>) {
+    driver_name(errors, &path.child("driver"), source.driver());
     if let Some(secret) = source.node_publish_secret_ref()
         && required(
             errors,
@@ -516,7 +517,8 @@ pub(super) fn has_backsteps(path: &str) -> bool {
     path.split('/').any(|part| part == "..")
 }
 
-pub(super) fn no_backsteps(errors: &mut ErrorList, path: &Path<'_>, value: &str) {
+/// A path that does not go up.
+pub(crate) fn no_backsteps(errors: &mut ErrorList, path: &Path<'_>, value: &str) {
     if has_backsteps(value) {
         errors.push(Error::invalid(path, value, "must not contain '..'"));
     }
