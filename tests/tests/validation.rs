@@ -58,6 +58,11 @@ const UNDONE: &[(&str, &str, &str)] = &[
         "the health check's port is allocated",
     ),
     ("Service", "/spec/ports = [{", "ports are allocated"),
+    (
+        "ServiceCIDR",
+        "/spec/cidrs = []",
+        "the message shows whether a list is empty or absent, which we do not keep",
+    ),
 ];
 
 /// Field, reason, message.

@@ -100,6 +100,35 @@ pub(super) fn label_name(errors: &mut ErrorList, path: &Path<'_>, name: &str) {
     }
 }
 
+/// A text that must be there, and of which a path can be made.
+pub(super) fn path_segment(errors: &mut ErrorList, path: &Path<'_>, text: &str) {
+    if required(errors, path, text) {
+        each(errors, path, text, format::path_segment(text, false));
+    }
+}
+
+/// A path that begins with a domain: `example.com/name`.
+pub(super) fn domain_prefixed_path(errors: &mut ErrorList, path: &Path<'_>, text: &str) {
+    if !required(errors, path, text) {
+        return;
+    }
+    match text.split_once('/') {
+        Some((host, rest)) if !host.is_empty() && !rest.is_empty() => {
+            each(errors, path, host, format::dns_subdomain(host));
+            let allowed =
+                |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&byte);
+            if !rest.bytes().all(allowed) {
+                let detail = "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
+                errors.push(Error::invalid(path, rest, detail));
+            }
+        }
+        _ => {
+            let detail = "must be a domain-prefixed path (such as \"acme.io/foo\")";
+            errors.push(Error::invalid(path, text, detail));
+        }
+    }
+}
+
 /// The keys and values of labels.
 pub(super) fn labels(errors: &mut ErrorList, path: &Path<'_>, labels: MapRef<'_, str>) {
     for (key, value) in labels {
@@ -115,12 +144,12 @@ pub(super) fn selector(
     selector: Option<LabelSelector<'_>>,
 ) {
     if let Some(selector) = selector {
-        known_selector(errors, path, selector, true);
+        selector_with(errors, path, selector, true);
     }
 }
 
-/// A label selector. `strict`: the values of its requirements must be labels'; they need not where they were not when it was stored.
-pub(super) fn known_selector(
+/// A label selector. `strict`: the values of its requirements must be well-formed, which those of old objects may not be.
+pub(super) fn selector_with(
     errors: &mut ErrorList,
     path: &Path<'_>,
     selector: LabelSelector<'_>,

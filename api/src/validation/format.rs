@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::address::{Range, sloppy};
 use crate::names;
 
 /// What is wrong with a text; empty if nothing is.
@@ -194,6 +195,23 @@ pub(super) fn dns_subdomain_with_underscore(text: &str) -> Messages {
     out
 }
 
+/// A subdomain behind a `*.`: the hosts of Ingresses.
+pub(super) fn wildcard_subdomain(text: &str) -> Messages {
+    let mut out = Vec::new();
+    if text.len() > SUBDOMAIN_MAX {
+        out.push(too_long(SUBDOMAIN_MAX));
+    }
+    if !text.strip_prefix("*.").is_some_and(is_subdomain) {
+        out.push(pattern(
+            "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of lower \
+             case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+            "\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*",
+            &["*.example.com"],
+        ));
+    }
+    out
+}
+
 /// What may stand between two slashes of a URL.
 pub(super) fn path_segment(text: &str, prefix: bool) -> Messages {
     if !prefix && matches!(text, "." | "..") {
@@ -357,7 +375,7 @@ pub(super) fn ip(text: &str) -> Messages {
             vec!["must not be an IPv4-mapped IPv6 address".to_owned()]
         }
         Ok(_) => Vec::new(),
-        Err(_) if without_leading_zeros(text).parse::<IpAddr>().is_ok() => {
+        Err(_) if sloppy(text).is_some() => {
             vec!["must not have leading 0s".to_owned()]
         }
         Err(_) => {
@@ -377,62 +395,40 @@ pub(super) fn canonical_ip(text: &str) -> Messages {
     }
 }
 
-/// The address of a range, how many bits of it are given, and how many an address has; leading zeros are passed over.
-fn parse_cidr(text: &str) -> Option<(IpAddr, u32, u32)> {
-    let (address, bits) = text.split_once('/')?;
-    let ip = without_leading_zeros(address).parse::<IpAddr>().ok()?;
-    let width = if ip.is_ipv4() { 32 } else { 128 };
-    let digits = bits.bytes().all(|byte| byte.is_ascii_digit());
-    let length = bits.parse::<u32>().ok()?;
-    (digits && length <= width).then_some((ip, length, width))
-}
-
 /// Whether a text is a range at all.
 pub(super) fn is_cidr(text: &str) -> bool {
-    parse_cidr(text).is_some()
+    Range::parse(text).is_some()
 }
 
-/// A range of IP addresses.
+/// A range of IP addresses: of what is wrong with it the first alone is told.
 pub(super) fn cidr(text: &str) -> Messages {
-    let Some((ip, length, width)) = parse_cidr(text) else {
+    let Some(range) = Range::parse(text) else {
         return vec!["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)".to_owned()];
     };
     let (address, bits) = text.split_once('/').unwrap_or((text, ""));
-    let mut out = Vec::new();
-    if address.parse::<IpAddr>().is_err() {
-        out.push("must not have leading 0s in IP".to_owned());
-    }
-    if bits.len() > 1 && bits.starts_with('0') {
-        out.push("must not have leading 0s in prefix length".to_owned());
-    }
-    let value = match ip {
-        IpAddr::V4(ip) => u128::from(u32::from(ip)) << 96,
-        IpAddr::V6(ip) => u128::from(ip),
+    let message = match address.parse::<IpAddr>() {
+        Err(_) => "must not have leading 0s in IP or prefix length",
+        Ok(_) if bits.len() > 1 && bits.starts_with('0') => {
+            "must not have leading 0s in IP or prefix length"
+        }
+        Ok(IpAddr::V6(ip)) if ip.to_ipv4_mapped().is_some() => {
+            "must not have an IPv4-mapped IPv6 address"
+        }
+        Ok(ip) if ip != range.first() => "must not have bits set beyond the prefix length",
+        Ok(_) => return Vec::new(),
     };
-    if length < width && (value << length) != 0 {
-        out.push("must not have bits set beyond the prefix length".to_owned());
-    }
-    if let IpAddr::V6(ip) = ip
-        && ip.to_ipv4_mapped().is_some()
-    {
-        out.push("must not have an IPv4-mapped IPv6 address".to_owned());
-    }
-    out
+    vec![message.to_owned()]
 }
 
-/// `010.0.0.1` → `10.0.0.1`.
-fn without_leading_zeros(text: &str) -> String {
-    if text.contains(':') {
-        return text.to_owned();
+/// A range of IP addresses as it is written canonically.
+pub(super) fn canonical_cidr(text: &str) -> Messages {
+    let messages = cidr(text);
+    match Range::parse(text).map(|range| range.to_string()) {
+        Some(canonical) if messages.is_empty() && canonical != text => {
+            vec![format!("must be in canonical form (\"{canonical}\")")]
+        }
+        _ => messages,
     }
-    let parts: Vec<&str> = text
-        .split('.')
-        .map(|part| match part.trim_start_matches('0') {
-            "" if !part.is_empty() => "0",
-            trimmed => trimmed,
-        })
-        .collect();
-    parts.join(".")
 }
 
 #[cfg(test)]
@@ -451,19 +447,40 @@ mod tests {
         assert_eq!(dns_subdomain("").len(), 1);
         assert!(dns_subdomain_with_underscore("_tcp.a_b").is_empty());
         assert_eq!(dns_subdomain_with_underscore("__a").len(), 1);
+        assert!(wildcard_subdomain("*.a.b-1").is_empty());
+        assert_eq!(wildcard_subdomain("*").len(), 1);
+        assert_eq!(wildcard_subdomain("a.*.b").len(), 1);
     }
 
     #[test]
     fn addresses_are_strict() {
         assert!(ip("10.0.0.1").is_empty() && ip("::1").is_empty());
         assert_eq!(ip("010.0.0.1"), ["must not have leading 0s"]);
+        assert_eq!(ip("00001::ffff"), ["must not have leading 0s"]);
         assert_eq!(ip("::ffff:1.2.3.4").len(), 1);
         assert_eq!(ip("x").len(), 1);
         assert!(cidr("10.0.0.0/8").is_empty() && cidr("::/0").is_empty());
         assert!(cidr("10.0.0.1/32").is_empty() && cidr("0.0.0.0/0").is_empty());
-        assert_eq!(cidr("10.0.0.1/8").len(), 1);
+        assert_eq!(
+            cidr("10.0.0.1/8"),
+            ["must not have bits set beyond the prefix length"]
+        );
+        assert_eq!(
+            cidr("010.0.0.1/08"),
+            ["must not have leading 0s in IP or prefix length"]
+        );
+        assert_eq!(
+            cidr("::ffff:10.0.0.1/100"),
+            ["must not have an IPv4-mapped IPv6 address"]
+        );
         assert_eq!(cidr("10.0.0.0/33").len(), 1);
         assert_eq!(cidr("10.0.0.0").len(), 1);
+        assert!(canonical_cidr("2001:db8::/32").is_empty());
+        assert_eq!(
+            canonical_cidr("2001:DB8:0::/32"),
+            ["must be in canonical form (\"2001:db8::/32\")"]
+        );
+        assert_eq!(canonical_cidr("10.0.0.1/8").len(), 1);
     }
 
     #[test]

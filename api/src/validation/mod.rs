@@ -6,6 +6,7 @@
 //!
 //! Rules know nothing of other objects, of who asks, or of the cluster. Facts: upstream's `pkg/apis/*/validation`.
 
+mod address;
 mod batch;
 mod budget;
 mod certificates;
@@ -13,13 +14,19 @@ mod check;
 mod claim;
 mod config;
 mod daemon_set;
+mod endpoint_slice;
+mod endpoints;
 mod event;
 mod format;
+mod ingress;
+mod ingress_class;
+mod ip_address;
 mod limit_range;
 mod match_resources;
 mod meta;
 mod names;
 mod namespace;
+mod network_policy;
 mod node;
 pub mod options;
 mod persistent_volume;
@@ -31,11 +38,13 @@ mod rbac;
 mod resource_quota;
 mod runtime_class;
 mod service;
+mod service_cidr;
 mod small;
 mod stateful_set;
 mod storage;
 mod workload;
 
+pub use address::endpoint_ip;
 pub use config::SIZE_MAX;
 pub use meta::ANNOTATIONS_MAX;
 pub use small::binding;
@@ -50,12 +59,14 @@ use crate::batch::v1::{CronJob, Job};
 use crate::certificates::v1::{ClusterTrustBundle, PodCertificateRequest};
 use crate::coordination::v1::Lease;
 use crate::core::v1::{
-    ConfigMap, Event, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod,
-    PodTemplate, ReplicationController, ResourceQuota, Secret, Service,
+    ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume,
+    PersistentVolumeClaim, Pod, PodTemplate, ReplicationController, ResourceQuota, Secret, Service,
 };
+use crate::discovery::v1::EndpointSlice;
 use crate::events::v1::Event as EventsEvent;
 use crate::field::{Error, ErrorList, Path};
 use crate::kinds::Resource;
+use crate::networking::v1::{IPAddress, Ingress, IngressClass, NetworkPolicy, ServiceCIDR};
 use crate::node::v1::RuntimeClass;
 use crate::policy::v1::PodDisruptionBudget;
 use crate::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
@@ -280,6 +291,21 @@ const RULES: &[Rules] = &[
         storage::capacity_update
     ),
     rules!(RuntimeClass, runtime_class::create, runtime_class::update),
+    rules!(Ingress, ingress::create, ingress::update, "status" => ingress::status),
+    rules!(IngressClass, ingress_class::create, ingress_class::update),
+    rules!(
+        NetworkPolicy,
+        network_policy::create,
+        network_policy::update
+    ),
+    rules!(IPAddress, ip_address::create, ip_address::update),
+    rules!(ServiceCIDR, service_cidr::create, service_cidr::update),
+    rules!(
+        EndpointSlice,
+        endpoint_slice::create,
+        endpoint_slice::update
+    ),
+    rules!(Endpoints, endpoints::create, endpoints::update),
 ];
 
 fn pod_template(errors: &mut ErrorList, template: PodTemplate<'_>) {
@@ -288,7 +314,6 @@ fn pod_template(errors: &mut ErrorList, template: PodTemplate<'_>) {
 
 /// Group and resource of the kinds whose metadata alone is checked. (ServiceAccounts have no further rules upstream either.)
 pub const UNCHECKED: &[(&str, &str)] = &[
-    ("", "endpoints"),
     (
         "admissionregistration.k8s.io",
         "mutatingwebhookconfigurations",
@@ -301,17 +326,11 @@ pub const UNCHECKED: &[(&str, &str)] = &[
     ("apiregistration.k8s.io", "apiservices"),
     ("autoscaling", "horizontalpodautoscalers"),
     ("certificates.k8s.io", "certificatesigningrequests"),
-    ("discovery.k8s.io", "endpointslices"),
     ("flowcontrol.apiserver.k8s.io", "flowschemas"),
     (
         "flowcontrol.apiserver.k8s.io",
         "prioritylevelconfigurations",
     ),
-    ("networking.k8s.io", "ingressclasses"),
-    ("networking.k8s.io", "ingresses"),
-    ("networking.k8s.io", "ipaddresses"),
-    ("networking.k8s.io", "networkpolicies"),
-    ("networking.k8s.io", "servicecidrs"),
     ("resource.k8s.io", "deviceclasses"),
     ("resource.k8s.io", "devicetaintrules"),
     ("resource.k8s.io", "resourceclaims"),

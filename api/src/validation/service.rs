@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::address::endpoint_ip;
 use super::check::{
     each, ip, label_name, labels, one_of, port, port_or_name, quoted, required, shown, supported,
 };
@@ -71,7 +72,7 @@ pub(super) fn check(errors: &mut ErrorList, service: Service<'_>, old: Option<Se
         let count = errors.len();
         ip(errors, &place, address, before.external_ips());
         if errors.len() == count {
-            reachable(errors, &place, address);
+            endpoint_ip(errors, &place, address);
         }
     }
     one_of(
@@ -292,43 +293,6 @@ fn families(errors: &mut ErrorList, spec: ServiceSpec<'_>) {
     {
         let place = SPEC.child("ipFamilyPolicy");
         errors.push(Error::not_supported(&place, quoted(policy), &allowed));
-    }
-}
-
-/// An address that others can reach.
-fn reachable(errors: &mut ErrorList, path: &Path<'_>, address: &str) {
-    let Ok(parsed) = address.parse::<IpAddr>() else {
-        return;
-    };
-    let link_local = match parsed {
-        IpAddr::V4(ip) => ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
-    };
-    let link_local_multicast = match parsed {
-        IpAddr::V4(ip) => matches!(ip.octets(), [224, 0, 0, _]),
-        IpAddr::V6(ip) => ip.segments()[0] & 0xff0f == 0xff02,
-    };
-    for (is, why) in [
-        (
-            parsed.is_unspecified(),
-            format!("may not be unspecified ({address})"),
-        ),
-        (
-            parsed.is_loopback(),
-            "may not be in the loopback range (127.0.0.0/8, ::1/128)".to_owned(),
-        ),
-        (
-            link_local,
-            "may not be in the link-local range (169.254.0.0/16, fe80::/10)".to_owned(),
-        ),
-        (
-            link_local_multicast,
-            "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)".to_owned(),
-        ),
-    ] {
-        if is {
-            errors.push(Error::invalid(path, address, why));
-        }
     }
 }
 

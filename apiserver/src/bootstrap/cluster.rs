@@ -3,6 +3,8 @@
 
 use std::net::IpAddr;
 
+use api::field::{ErrorList, Path};
+use api::validation;
 use serde_json::{Value, json};
 
 use super::Seed;
@@ -24,12 +26,20 @@ pub struct ClusterInfo {
 
 impl ClusterInfo {
     pub(super) fn seeds(&self) -> Vec<Seed> {
-        vec![
-            self.service(),
-            self.endpoints(),
-            self.slice(),
-            self.authentication(),
-        ]
+        let mut seeds = vec![self.service(), self.authentication()];
+        if self.is_reachable() {
+            seeds.extend([self.endpoints(), self.slice()]);
+        }
+        seeds
+    }
+
+    /// Whether the address may stand in endpoints. Loopback may not, which is advertised where a machine has no network: that
+    /// server is for its own machine alone, and names no endpoints (upstream's does not start).
+    fn is_reachable(&self) -> bool {
+        let mut errors = ErrorList::new();
+        let address = self.advertise_address.to_string();
+        validation::endpoint_ip(&mut errors, &Path::new("ip"), &address);
+        errors.is_empty()
     }
 
     fn service(&self) -> Seed {
@@ -121,5 +131,27 @@ impl ClusterInfo {
             "configmaps/",
             object,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_named_where_others_reach_them() {
+        let seeds = |address: &str| {
+            let info = ClusterInfo {
+                service_address: "10.96.0.1".parse().unwrap(),
+                advertise_address: address.parse().unwrap(),
+                secure_port: 6443,
+                client_ca: String::new(),
+                front_proxy_ca: String::new(),
+            };
+            info.seeds().len()
+        };
+        assert_eq!(seeds("10.0.0.1"), 4);
+        assert_eq!(seeds("2001:db8::1"), 4);
+        assert_eq!(seeds("127.0.0.1"), 2);
     }
 }

@@ -5,7 +5,7 @@ use crate::batch::v1::{Job, JobSpec};
 use crate::field::{BadValue, Error, ErrorList, Path};
 use crate::meta::v1::ObjectMeta;
 use crate::validation::check::{
-    IMMUTABLE, each, internal, not_negative, quoted, same, selector, selects, shown,
+    IMMUTABLE, domain_prefixed_path, internal, not_negative, quoted, same, selector, selects, shown,
 };
 use crate::validation::{format, pod};
 use crate::view::View;
@@ -223,7 +223,11 @@ pub(super) fn spec(errors: &mut ErrorList, path: &Path<'_>, spec: JobSpec<'_>) {
         errors.push(Error::required(&path, "when maxFailedIndexes is specified"));
     }
     if let Some(manager) = spec.managed_by() {
-        managed_by(errors, &path.child("managedBy"), manager);
+        let place = path.child("managedBy");
+        domain_prefixed_path(errors, &place, manager);
+        if manager.len() > MANAGED_BY_MAX {
+            errors.push(Error::too_long(&place, MANAGED_BY_MAX));
+        }
     }
     match spec.completion_mode() {
         None | Some("NonIndexed") => not_indexed(errors, path, spec),
@@ -312,32 +316,6 @@ fn indexed(errors: &mut ErrorList, path: &Path<'_>, spec: JobSpec<'_>) {
         HIGH_COMPLETIONS_MAX,
         &more,
     );
-}
-
-/// A path that begins with a domain.
-fn managed_by(errors: &mut ErrorList, path: &Path<'_>, manager: &str) {
-    if manager.is_empty() {
-        errors.push(Error::required(path, ""));
-        return;
-    }
-    match manager.split_once('/') {
-        Some((host, rest)) if !host.is_empty() && !rest.is_empty() => {
-            each(errors, path, host, format::dns_subdomain(host));
-            let allowed =
-                |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&byte);
-            if !rest.bytes().all(allowed) {
-                let detail = "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
-                errors.push(Error::invalid(path, rest, detail));
-            }
-        }
-        _ => {
-            let detail = "must be a domain-prefixed path (such as \"acme.io/foo\")";
-            errors.push(Error::invalid(path, manager, detail));
-        }
-    }
-    if manager.len() > MANAGED_BY_MAX {
-        errors.push(Error::too_long(path, MANAGED_BY_MAX));
-    }
 }
 
 fn replacement(errors: &mut ErrorList, path: &Path<'_>, spec: JobSpec<'_>) {

@@ -1,7 +1,7 @@
 //! CSIStorageCapacities: how much room there is for volumes of a class, and from where it is reached.
 //! <https://kubernetes.io/docs/concepts/storage/storage-capacity/>
 
-use super::super::check::{IMMUTABLE, each, immutable_text, known_selector, quantity, same, shown};
+use super::super::check::{IMMUTABLE, each, immutable_text, quantity, same, selector_with, shown};
 use super::super::format;
 use crate::field::{Error, ErrorList, Path};
 use crate::meta::v1::LabelSelector;
@@ -18,7 +18,7 @@ pub(crate) fn create(errors: &mut ErrorList, capacity: CSIStorageCapacity<'_>) {
 /// `strict`: the values in the topology must be labels'.
 fn check(errors: &mut ErrorList, capacity: CSIStorageCapacity<'_>, strict: bool) {
     if let Some(topology) = capacity.node_topology() {
-        known_selector(errors, &TOPOLOGY, topology, strict);
+        selector_with(errors, &TOPOLOGY, topology, strict);
     }
     let class = capacity.storage_class_name();
     each(errors, &CLASS, class, format::dns_subdomain(class));
@@ -49,6 +49,6 @@ pub(crate) fn update(
 /// Whether a topology came to be stored with something wrong in it.
 fn is_lax(topology: LabelSelector<'_>) -> bool {
     let mut errors = ErrorList::new();
-    known_selector(&mut errors, &TOPOLOGY, topology, true);
+    selector_with(&mut errors, &TOPOLOGY, topology, true);
     !errors.is_empty()
 }
