@@ -5,7 +5,7 @@ use crate::codec::json;
 use crate::field::{BadValue, Error, ErrorList, Path};
 use crate::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use crate::schema::{FieldId, Scalar, Shape};
-use crate::tree::{Kind, Ref};
+use crate::tree::{Kind, Ref, Tree};
 use crate::view::{List, MapRef, View};
 use crate::{IntOrString, Quantity};
 
@@ -90,6 +90,13 @@ pub(super) fn one_of(errors: &mut ErrorList, path: &Path<'_>, value: &str, allow
 pub(super) fn supported(errors: &mut ErrorList, path: &Path<'_>, value: &str, allowed: &[&str]) {
     if !allowed.contains(&value) {
         errors.push(Error::not_supported(path, value, allowed));
+    }
+}
+
+/// A value of a type of its own, as upstream's enumerations are, that is none of those allowed.
+pub(super) fn enumerated(errors: &mut ErrorList, path: &Path<'_>, value: &str, allowed: &[&str]) {
+    if !allowed.contains(&value) {
+        errors.push(Error::not_supported(path, quoted(value), allowed));
     }
 }
 
@@ -344,6 +351,7 @@ fn write_internal(node: Ref<'_>, out: &mut String) {
         }
         let name = match field.name.as_str() {
             "apiGroup" => "APIGroup".to_owned(),
+            "apiGroups" => "APIGroups".to_owned(),
             "apiVersion" => "APIVersion".to_owned(),
             "uid" => "UID".to_owned(),
             "seLinuxOptions" => "SELinuxOptions".to_owned(),
@@ -360,6 +368,10 @@ fn write_internal(node: Ref<'_>, out: &mut String) {
                 Shape::Scalar(Scalar::String) => "\"\"",
                 Shape::Scalar(Scalar::Bool) => "false",
                 Shape::Scalar(Scalar::Int32 | Scalar::Int64) => "0",
+                Shape::Message(ty) => {
+                    write_internal(Tree::new(*ty).root(), out);
+                    continue;
+                }
                 _ => "null",
             }),
         }

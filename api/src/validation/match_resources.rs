@@ -1,8 +1,11 @@
-//! What admission policies and their bindings are about: rules for resources, kinds of parameters.
+//! What admission policies, their bindings and webhooks are about: rules for resources, kinds of parameters (upstream:
+//! `pkg/apis/admissionregistration/validation`).
 
 use super::check::{each, one_of, required, selector, shown, supported};
 use super::format;
-use crate::admissionregistration::v1::{MatchResources, NamedRuleWithOperations, ParamKind};
+use crate::admissionregistration::v1::{
+    MatchResources, NamedRuleWithOperations, ParamKind, RuleWithOperations,
+};
 use crate::field::{Error, ErrorList, Path};
 use crate::view::List;
 
@@ -100,24 +103,51 @@ fn rule(errors: &mut ErrorList, path: &Path<'_>, rule: NamedRuleWithOperations<'
             errors.push(Error::duplicate(&list.index(at), name));
         }
     }
-    let (list, operations) = (path.child("operations"), rule.operations());
-    alone(errors, &list, operations, "operations");
-    for (at, operation) in operations.iter().enumerate() {
+    let parts = Parts {
+        operations: rule.operations(),
+        groups: rule.api_groups(),
+        versions: rule.api_versions(),
+        resources: rule.resources(),
+        scope: rule.scope(),
+    };
+    self::parts(errors, path, parts);
+}
+
+/// A webhook's rule: as that of a policy, without names.
+pub(super) fn webhook_rule(errors: &mut ErrorList, path: &Path<'_>, rule: RuleWithOperations<'_>) {
+    let parts = Parts {
+        operations: rule.operations(),
+        groups: rule.api_groups(),
+        versions: rule.api_versions(),
+        resources: rule.resources(),
+        scope: rule.scope(),
+    };
+    self::parts(errors, path, parts);
+}
+
+/// What rules of webhooks and of policies have in common.
+struct Parts<'a> {
+    operations: List<'a, str>,
+    groups: List<'a, str>,
+    versions: List<'a, str>,
+    resources: List<'a, str>,
+    scope: Option<&'a str>,
+}
+
+fn parts(errors: &mut ErrorList, path: &Path<'_>, rule: Parts<'_>) {
+    let list = path.child("operations");
+    alone(errors, &list, rule.operations, "operations");
+    for (at, operation) in rule.operations.iter().enumerate() {
         supported(errors, &list.index(at), operation, OPERATIONS);
     }
-    alone(
-        errors,
-        &path.child("apiGroups"),
-        rule.api_groups(),
-        "API groups",
-    );
-    let (list, versions) = (path.child("apiVersions"), rule.api_versions());
-    alone(errors, &list, versions, "API versions");
-    for (at, version) in versions.iter().enumerate() {
+    alone(errors, &path.child("apiGroups"), rule.groups, "API groups");
+    let list = path.child("apiVersions");
+    alone(errors, &list, rule.versions, "API versions");
+    for (at, version) in rule.versions.iter().enumerate() {
         required(errors, &list.index(at), version);
     }
-    resources(errors, &path.child("resources"), rule.resources());
-    if let Some(scope) = rule.scope() {
+    resources(errors, &path.child("resources"), rule.resources);
+    if let Some(scope) = rule.scope {
         supported(errors, &path.child("scope"), scope, SCOPES);
     }
 }

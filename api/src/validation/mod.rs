@@ -7,6 +7,8 @@
 //! Rules know nothing of other objects, of who asks, or of the cluster. Facts: upstream's `pkg/apis/*/validation`.
 
 mod address;
+mod api_service;
+mod autoscaler;
 mod batch;
 mod budget;
 mod certificates;
@@ -17,6 +19,7 @@ mod daemon_set;
 mod endpoint_slice;
 mod endpoints;
 mod event;
+mod flow_schema;
 mod format;
 mod ingress;
 mod ingress_class;
@@ -24,6 +27,7 @@ mod ip_address;
 mod limit_range;
 mod match_resources;
 mod meta;
+mod migration;
 mod names;
 mod namespace;
 mod network_policy;
@@ -34,14 +38,18 @@ mod pod;
 pub mod policies;
 mod policy_bindings;
 mod policy_parts;
+mod priority_level;
 mod rbac;
 mod resource_quota;
 mod runtime_class;
 mod service;
 mod service_cidr;
+mod signing_request;
 mod small;
 mod stateful_set;
 mod storage;
+mod url;
+pub mod webhooks;
 mod workload;
 
 pub use address::endpoint_ip;
@@ -51,12 +59,17 @@ pub use small::binding;
 pub use workload::scale;
 
 use crate::admissionregistration::v1::{
-    MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, ValidatingAdmissionPolicy,
-    ValidatingAdmissionPolicyBinding,
+    MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, MutatingWebhookConfiguration,
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding, ValidatingWebhookConfiguration,
 };
+use crate::apiregistration::v1::APIService;
 use crate::apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use crate::autoscaling::v1::HorizontalPodAutoscaler as AutoscalerV1;
+use crate::autoscaling::v2::HorizontalPodAutoscaler;
 use crate::batch::v1::{CronJob, Job};
-use crate::certificates::v1::{ClusterTrustBundle, PodCertificateRequest};
+use crate::certificates::v1::{
+    CertificateSigningRequest, ClusterTrustBundle, PodCertificateRequest,
+};
 use crate::coordination::v1::Lease;
 use crate::core::v1::{
     ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume,
@@ -65,6 +78,7 @@ use crate::core::v1::{
 use crate::discovery::v1::EndpointSlice;
 use crate::events::v1::Event as EventsEvent;
 use crate::field::{Error, ErrorList, Path};
+use crate::flowcontrol::v1::{FlowSchema, PriorityLevelConfiguration};
 use crate::kinds::Resource;
 use crate::networking::v1::{IPAddress, Ingress, IngressClass, NetworkPolicy, ServiceCIDR};
 use crate::node::v1::RuntimeClass;
@@ -75,6 +89,7 @@ use crate::schema::TypeId;
 use crate::storage::v1::{
     CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment, VolumeAttributesClass,
 };
+use crate::storagemigration::v1::StorageVersionMigration;
 use crate::tree::Tree;
 use crate::view;
 
@@ -306,6 +321,61 @@ const RULES: &[Rules] = &[
         endpoint_slice::update
     ),
     rules!(Endpoints, endpoints::create, endpoints::update),
+    rules!(
+        APIService,
+        api_service::create,
+        |errors, new, _| api_service::update(errors, new),
+        "status" => |errors, new, _| api_service::status(errors, new)
+    ),
+    rules!(
+        HorizontalPodAutoscaler,
+        autoscaler::create,
+        autoscaler::update,
+        "status" => |errors, new, _| autoscaler::status(errors, new)
+    ),
+    Rules {
+        ty: AutoscalerV1::TYPE,
+        create: autoscaler::create_v1,
+        update: autoscaler::update_v1,
+        subresources: &[("status", autoscaler::status_v1)],
+    },
+    rules!(
+        CertificateSigningRequest,
+        signing_request::create,
+        signing_request::update,
+        "status" => signing_request::status,
+        "approval" => signing_request::approval
+    ),
+    rules!(
+        FlowSchema,
+        flow_schema::check,
+        |errors, new, _| flow_schema::check(errors, new),
+        "status" => |errors, new, _| flow_schema::status(errors, new)
+    ),
+    rules!(
+        PriorityLevelConfiguration,
+        priority_level::check,
+        |errors, new, _| priority_level::check(errors, new),
+        "status" => |errors, new, _| priority_level::status(errors, new)
+    ),
+    Rules {
+        ty: MutatingWebhookConfiguration::TYPE,
+        create: webhooks::create,
+        update: webhooks::update,
+        subresources: &[],
+    },
+    Rules {
+        ty: ValidatingWebhookConfiguration::TYPE,
+        create: webhooks::create,
+        update: webhooks::update,
+        subresources: &[],
+    },
+    rules!(
+        StorageVersionMigration,
+        migration::create,
+        migration::update,
+        "status" => migration::status
+    ),
 ];
 
 fn pod_template(errors: &mut ErrorList, template: PodTemplate<'_>) {
@@ -314,29 +384,12 @@ fn pod_template(errors: &mut ErrorList, template: PodTemplate<'_>) {
 
 /// Group and resource of the kinds whose metadata alone is checked. (ServiceAccounts have no further rules upstream either.)
 pub const UNCHECKED: &[(&str, &str)] = &[
-    (
-        "admissionregistration.k8s.io",
-        "mutatingwebhookconfigurations",
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "validatingwebhookconfigurations",
-    ),
     ("apiextensions.k8s.io", "customresourcedefinitions"),
-    ("apiregistration.k8s.io", "apiservices"),
-    ("autoscaling", "horizontalpodautoscalers"),
-    ("certificates.k8s.io", "certificatesigningrequests"),
-    ("flowcontrol.apiserver.k8s.io", "flowschemas"),
-    (
-        "flowcontrol.apiserver.k8s.io",
-        "prioritylevelconfigurations",
-    ),
     ("resource.k8s.io", "deviceclasses"),
     ("resource.k8s.io", "devicetaintrules"),
     ("resource.k8s.io", "resourceclaims"),
     ("resource.k8s.io", "resourceclaimtemplates"),
     ("resource.k8s.io", "resourceslices"),
-    ("storagemigration.k8s.io", "storageversionmigrations"),
 ];
 
 fn rules_of(tree: &Tree) -> Option<&'static Rules> {

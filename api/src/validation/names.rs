@@ -140,15 +140,7 @@ pub(super) fn composed(resource: &Resource, tree: &Tree) -> Messages {
         return Vec::new();
     }
     match resource.name.as_str() {
-        "apiservices" => {
-            let required = format!("{}.{}", text("spec.version"), text("spec.group"));
-            if name != required && format::path_segment(name, false).is_empty() {
-                return vec![format!(
-                    "must be `spec.version+\".\"+spec.group`: {}",
-                    crate::field::quote(&required)
-                )];
-            }
-        }
+        "apiservices" => return api_service(name, text("spec.group"), text("spec.version")),
         "customresourcedefinitions" => {
             let required = format!("{}.{}", text("spec.names.plural"), text("spec.group"));
             if name != required {
@@ -175,6 +167,18 @@ pub(super) fn composed(resource: &Resource, tree: &Tree) -> Messages {
         _ => {}
     }
     Vec::new()
+}
+
+/// The name of an APIService is that of the version which it serves. (Whether it may stand in a path has been said before.)
+pub(super) fn api_service(name: &str, group: &str, version: &str) -> Messages {
+    let required = format!("{version}.{group}");
+    if name == required || !format::path_segment(name, false).is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "must be `spec.version+\".\"+spec.group`: {}",
+        crate::field::quote(&required)
+    )]
 }
 
 /// The name of a ClusterTrustBundle begins with that of its signer.

@@ -87,7 +87,8 @@ pub fn validating_policy(
         param_kind(errors, &SPEC.child("paramKind"), kind);
     }
     constraints(errors, spec.match_constraints());
-    parts::match_conditions(errors, spec.match_conditions(), &mut checks);
+    let list = SPEC.child("matchConditions");
+    parts::match_conditions(errors, &list, spec.match_conditions(), &mut checks);
     parts::variables(errors, spec.variables(), &mut checks);
     let (validations, annotations) = (spec.validations(), spec.audit_annotations());
     if validations.is_empty() && annotations.is_empty() {
@@ -154,7 +155,8 @@ pub fn mutating_policy(
         let path = SPEC.child("matchConstraints.resourceRules.operations");
         mutable_operations(errors, &path, constraints, MUTABLE);
     }
-    parts::match_conditions(errors, spec.match_conditions(), &mut checks);
+    let list = SPEC.child("matchConditions");
+    parts::match_conditions(errors, &list, spec.match_conditions(), &mut checks);
     parts::variables(errors, spec.variables(), &mut checks);
     let (list, mutations) = (SPEC.child("mutations"), spec.mutations());
     if mutations.is_empty() {

@@ -1,4 +1,4 @@
-//! The parts of admission policies that have expressions.
+//! The parts of admission policies that have expressions, some of which webhooks have, too.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ pub(super) struct Checks<'a> {
 }
 
 impl Checks<'_> {
-    fn expression(
+    pub(super) fn expression(
         &mut self,
         errors: &mut ErrorList,
         path: &Path<'_>,
@@ -42,14 +42,15 @@ impl Checks<'_> {
     }
 }
 
+/// The conditions at `list`.
 pub(super) fn match_conditions(
     errors: &mut ErrorList,
+    list: &Path<'_>,
     conditions: List<'_, MatchCondition<'_>>,
     checks: &mut Checks<'_>,
 ) {
-    let list = SPEC.child("matchConditions");
     if conditions.len() > MAX_CONDITIONS {
-        errors.push(Error::too_many(&list, conditions.len(), MAX_CONDITIONS));
+        errors.push(Error::too_many(list, conditions.len(), MAX_CONDITIONS));
     }
     for (at, condition) in conditions.iter().enumerate() {
         let path = list.index(at);

@@ -28,6 +28,8 @@ pub struct Checker<'a> {
     /// What walks over lists and maps call their elements; the innermost last.
     pub(super) scopes: Vec<(Arc<str>, Type)>,
     issues: Vec<Issue>,
+    /// Whether something is named that upstream has, and this server has not.
+    pub(super) lacks: bool,
     /// What goes wrong with constants, which are evaluated only once all types are right.
     pub(super) constant: Option<Error>,
 }
@@ -39,6 +41,7 @@ impl<'a> Checker<'a> {
             env,
             scopes: Vec::new(),
             issues: Vec::new(),
+            lacks: false,
             constant: None,
         }
     }
@@ -55,7 +58,9 @@ impl<'a> Checker<'a> {
     }
 
     pub(super) fn undeclared(&mut self, at: u32, name: &str) -> Type {
-        let lacking = match functions::is_lacking(name) {
+        let lacks = functions::is_lacking(name);
+        self.lacks |= lacks;
+        let lacking = match lacks {
             true => ": not supported by this server",
             false => "",
         };

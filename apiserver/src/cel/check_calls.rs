@@ -180,6 +180,8 @@ impl Checker<'_> {
         types: &[Type],
         member: bool,
     ) -> Type {
+        // Getters of a time take a time zone upstream.
+        self.lacks |= member && types.len() == 2 && name.starts_with("get");
         let shown: Vec<String> = types.iter().map(Type::show).collect();
         let signature = match (member, shown.split_first()) {
             (true, Some((target, args))) => format!("{target}.({})", args.join(", ")),

@@ -110,10 +110,13 @@ impl Environment {
         let mut expr = parse(source).map_err(|issue| compile_error(source, &[issue]))?;
         let mut checker = Checker::new(self);
         let ty = checker.check(&mut expr);
-        let constant = checker.constant.take();
+        let (constant, lacks) = (checker.constant.take(), checker.lacks);
         let issues = checker.issues();
         if !issues.is_empty() {
-            return Err(compile_error(source, &issues));
+            return Err(match compile_error(source, &issues) {
+                CompileError::Issues(text) if lacks => CompileError::Lacking(text),
+                error => error,
+            });
         }
         let exact =
             |wanted: &Type| *wanted == ty || matches!((wanted, &ty), (Type::Dyn, Type::Free));

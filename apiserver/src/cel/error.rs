@@ -6,6 +6,9 @@ pub enum CompileError {
     /// Syntax or types.
     #[error("compilation failed: {0}")]
     Issues(String),
+    /// The same, of an expression that names what upstream has and this server has not: upstream may find nothing wrong with it.
+    #[error("compilation failed: {0}")]
+    Lacking(String),
     /// A constant that the function which is given it does not take.
     #[error("program instantiation failed: {0}")]
     Constant(Error),

@@ -1,9 +1,14 @@
-//! What is wrong with a policy that is written. What stands in its fields the api crate judges; its expressions are judged here.
+//! What is wrong with a policy, or with a configuration of webhooks, that is written. What stands in its fields the api crate
+//! judges; its expressions are judged here.
 
 use api::Tree;
-use api::admissionregistration::v1::{MutatingAdmissionPolicy, ValidatingAdmissionPolicy};
+use api::admissionregistration::v1::{
+    MutatingAdmissionPolicy, MutatingWebhookConfiguration, ValidatingAdmissionPolicy,
+    ValidatingWebhookConfiguration,
+};
 use api::field::ErrorList;
 use api::validation::policies::{Expressions, Purpose, Wrong, mutating_policy, validating_policy};
+use api::validation::webhooks;
 
 use super::environment::{add_variable, environment, with_variables};
 use super::mutations::{configuration, operations};
@@ -44,14 +49,32 @@ impl Expressions for Compiler {
                 compiled
             }
         };
-        compiled.map(drop).map_err(|error| match error {
-            CompileError::Constant(_) => Wrong::Internal(error.to_string()),
-            _ => Wrong::Invalid(error.to_string()),
-        })
+        compiled.map(drop).map_err(wrong)
     }
 }
 
-/// Adds what is wrong with a policy; `old` is the one before, if it is changed. Of other kinds nothing is said.
+fn wrong(error: CompileError) -> Wrong {
+    match error {
+        CompileError::Constant(_) => Wrong::Internal(error.to_string()),
+        _ => Wrong::Invalid(error.to_string()),
+    }
+}
+
+/// Judges the match conditions of webhooks.
+struct Conditions(Environment);
+
+impl Expressions for Conditions {
+    fn check(&mut self, _: Purpose<'_>, source: &str) -> Result<(), Wrong> {
+        match self.0.compile(source, &[Type::Bool]) {
+            // No webhook is called here: what cannot be run here is no reason to refuse one.
+            Ok(_) | Err(CompileError::Lacking(_)) => Ok(()),
+            Err(error) => Err(wrong(error)),
+        }
+    }
+}
+
+/// Adds what is wrong with the expressions of webhooks, or with a policy; `old` is the one before, if it is changed. Of other kinds
+/// nothing is said.
 pub fn verify(errors: &mut ErrorList, new: &Tree, old: Option<&Tree>) {
     if new.type_id() == ValidatingAdmissionPolicy::TYPE {
         let spec = ValidatingAdmissionPolicy::of(new).spec();
@@ -64,5 +87,55 @@ pub fn verify(errors: &mut ErrorList, new: &Tree, old: Option<&Tree>) {
             .param_kind()
             .is_some();
         mutating_policy(errors, new, old, &mut Compiler::new(params, true));
+    } else if [
+        MutatingWebhookConfiguration::TYPE,
+        ValidatingWebhookConfiguration::TYPE,
+    ]
+    .contains(&new.type_id())
+    {
+        webhooks::expressions(errors, new, old, &mut Conditions(environment(false)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api::admissionregistration::v1::ValidatingWebhookConfigurationMut;
+
+    use super::*;
+
+    fn with_condition(expression: &str) -> Tree {
+        let mut tree = Tree::new(ValidatingWebhookConfiguration::TYPE);
+        let mut view = ValidatingWebhookConfigurationMut::of(&mut tree);
+        let mut hook = view.push_webhooks();
+        let mut condition = hook.push_match_conditions();
+        condition.set_name("a");
+        condition.set_expression(expression);
+        tree
+    }
+
+    fn found(expression: &str, old: Option<&Tree>) -> Vec<String> {
+        let mut errors = ErrorList::new();
+        verify(&mut errors, &with_condition(expression), old);
+        errors.iter().map(|error| error.field.clone()).collect()
+    }
+
+    #[test]
+    fn webhooks_are_refused_for_expressions_that_upstream_refuses() {
+        for expression in [
+            "",
+            "request.operation != 'DELETE'",
+            "authorizer.group('').resource('pods').check('get').allowed()",
+            "isIP(object.spec.ip)",
+            "timestamp(object.metadata.creationTimestamp).getHours('UTC') == 1",
+        ] {
+            assert_eq!(found(expression, None), [""; 0], "{expression}");
+        }
+        let wrong = ["webhooks[0].matchConditions[0].expression"];
+        for expression in ["1 +", "object.kind", "params.a == 1", "1", "nothing"] {
+            assert_eq!(found(expression, None), wrong, "{expression}");
+        }
+        let before = with_condition("nothing");
+        assert_eq!(found("nothing", Some(&before)), [""; 0]);
+        assert_eq!(found("nothing + 1", Some(&before)), wrong);
     }
 }

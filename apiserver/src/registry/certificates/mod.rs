@@ -1,12 +1,13 @@
-//! What validation has to open certificates and keys for: trust bundles, and requests of pods for certificates. The other rules
-//! of these kinds are the api crate's (upstream: `pkg/apis/certificates/validation`).
+//! What validation has to open certificates and keys for: trust bundles, and requests for certificates, of pods and of others. The
+//! other rules of these kinds are the api crate's (upstream: `pkg/apis/certificates/validation`).
 
 mod issued;
 mod key;
+mod signing;
 mod trust_bundle;
 
 use api::Tree;
-use api::certificates::v1::{ClusterTrustBundle, PodCertificateRequest};
+use api::certificates::v1::{CertificateSigningRequest, ClusterTrustBundle, PodCertificateRequest};
 use api::field::ErrorList;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
@@ -16,6 +17,8 @@ pub fn create(errors: &mut ErrorList, new: &Tree) {
         trust_bundle::check(errors, ClusterTrustBundle::of(new));
     } else if new.type_id() == PodCertificateRequest::TYPE {
         key::check(errors, PodCertificateRequest::of(new));
+    } else if new.type_id() == CertificateSigningRequest::TYPE {
+        signing::create(errors, CertificateSigningRequest::of(new));
     }
 }
 
@@ -37,6 +40,9 @@ pub fn update(errors: &mut ErrorList, subresource: &str, new: &Tree, old: &Tree,
             PodCertificateRequest::of(old),
         );
         issued::check(errors, new, old, now);
+    } else if new.type_id() == CertificateSigningRequest::TYPE {
+        let old = CertificateSigningRequest::of(old);
+        signing::update(errors, CertificateSigningRequest::of(new), old);
     }
 }
 
