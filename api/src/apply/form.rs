@@ -56,7 +56,8 @@ impl<'s> Place<'s> {
             Shape::Message(id) => {
                 let ty = self.schema.ty(*id);
                 // A union stands in JSON for one of several shapes, which no field path can name.
-                if ty.atomic || ty.union {
+                let granular = self.field.is_some_and(|field| field.granular);
+                if (ty.atomic && !granular) || ty.union {
                     Form::Leaf
                 } else {
                     Form::Message(ty)

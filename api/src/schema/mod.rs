@@ -245,6 +245,8 @@ pub struct Field {
     pub list: ListKind,
     /// Server-side apply replaces this map or message whole (`+mapType=atomic`, `+structType=atomic` on the field).
     pub atomic: bool,
+    /// Server-side apply goes into this map or message, even if its type is atomic (`+structType=granular` on the field).
+    pub granular: bool,
     /// Strategic merge patch: merge (with [`Field::patch_key`]), replace (default), retainKeys.
     pub patch_merge: bool,
     /// Strategic merge patch: strategy `retainKeys`.

@@ -146,6 +146,7 @@ fn parse_field(line: &str, names: &HashMap<&str, TypeId>) -> Result<Field, Strin
             "omit" => field.omit_empty = true,
             "req" => field.required = true,
             "atomic" => field.atomic = true,
+            "granular" => field.granular = true,
             "list" if value == "set" => field.list = ListKind::Set,
             "list" if value == "atomic" => field.list = ListKind::Atomic,
             "list" => match value.strip_prefix("map:") {

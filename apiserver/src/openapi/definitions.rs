@@ -224,6 +224,8 @@ fn extensions<'a>(ty: &'a Type, field: &'a Field) -> Vec<(&'static str, Extensio
         }
     } else if field.atomic {
         found.push(("x-kubernetes-map-type", Extension::Text("atomic")));
+    } else if field.granular {
+        found.push(("x-kubernetes-map-type", Extension::Text("granular")));
     }
     if let Some(key) = &field.patch_key {
         found.push(("x-kubernetes-patch-merge-key", Extension::Text(key)));

@@ -79,10 +79,6 @@ pub fn extension(ty: &str, field: &str) -> Option<(&'static str, &'static str)> 
         ("apiregistration.k8s.io/v1.APIServiceSpec", "caBundle") => {
             Some(("x-kubernetes-list-type", "atomic"))
         }
-        ("core/v1.PersistentVolumeClaimStatus", "allocatedResourceStatuses")
-        | ("core/v1.PersistentVolumeSpec", "claimRef") => {
-            Some(("x-kubernetes-map-type", "granular"))
-        }
         ("policy/v1.PodDisruptionBudgetSpec", "selector") => {
             Some(("x-kubernetes-patch-strategy", "replace"))
         }

@@ -36,19 +36,27 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// The group by which messages call the kind: upstream serves both groups' Events from one store, the core group's.
+    fn group_in_messages(&self) -> &str {
+        match self.resource.group.as_str() {
+            "events.k8s.io" => "",
+            group => group,
+        }
+    }
+
     /// The resource with its group, for messages.
     pub fn qualified(&self) -> Qualified<'_> {
-        Qualified::new(&self.resource.group, &self.resource.name)
+        Qualified::new(self.group_in_messages(), &self.resource.name)
     }
 
     /// The kind with its group, for messages.
     pub fn qualified_kind(&self) -> Qualified<'_> {
-        Qualified::new(&self.resource.group, &self.resource.kind)
+        Qualified::new(self.group_in_messages(), &self.resource.kind)
     }
 
     /// The kind's type in upstream's program, for messages that show it: `*core.Pod`.
     pub fn go_type(&self, suffix: &str) -> String {
-        let package = match self.resource.group.as_str() {
+        let package = match self.group_in_messages() {
             "" => "core",
             group => group.split('.').next().unwrap_or_default(),
         };

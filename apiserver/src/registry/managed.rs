@@ -35,10 +35,13 @@ impl Unwritable {
         guards_status: bool,
         status_keeps_metadata: bool,
     ) -> Unwritable {
-        let main = match guards_status {
+        let mut main = match guards_status {
             true => FieldSet::of_paths(&[&["status"]]),
             false => FieldSet::default(),
         };
+        if (group, resource) == ("certificates.k8s.io", "certificatesigningrequests") {
+            main.extend(&FieldSet::of_paths(&[&["spec"]]));
+        }
         let mut status = FieldSet::of_paths(&[&["spec"]]);
         match (group, resource) {
             ("", "pods") => status.extend(&FieldSet::of_paths(&[

@@ -372,8 +372,8 @@ func flags(owner string, goField reflect.StructField, options string, property *
 	if required {
 		out = append(out, "req")
 	}
-	if mapType, found := extension(property, "x-kubernetes-map-type"); found && mapType == "atomic" {
-		out = append(out, "atomic")
+	if mapType, found := extension(property, "x-kubernetes-map-type"); found && (mapType == "atomic" || mapType == "granular") {
+		out = append(out, mapType)
 	}
 	if listType, found := extension(property, "x-kubernetes-list-type"); found {
 		switch listType {

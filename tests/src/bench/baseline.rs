@@ -11,12 +11,17 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::disk::Disk;
 use super::figures::{Figures, median, show};
 use super::row::{self, Row};
 use super::subject::Subject;
 
 /// A row is worse when in every pair its ratio is below this part of the kept pairs' worst.
 const TOLERATED: f64 = 0.8;
+/// Rows of durable writes: of both subjects the slower disk takes the same time more, so that ratios of two disks are not compared.
+const DURABLE: &[&str] = &["create-64", "create-64-p99", "create-1", "update", "delete"];
+/// A disk is another one when its syncs take more than so many times as long.
+const OTHER_DISK: f64 = 2.0;
 /// Fewer pairs say nothing.
 const PAIRS: usize = 3;
 
@@ -29,6 +34,9 @@ pub struct Baseline {
     pub cores: usize,
     /// How long one sync takes there.
     pub disk: String,
+    /// The median of those times, in microseconds.
+    #[serde(default)]
+    pub sync_micros: f64,
     /// By what [`row::keys`] says.
     pub rows: BTreeMap<String, Kept>,
     /// What a request costs: request → stage → microseconds.
@@ -70,7 +78,7 @@ impl Kept {
 
 impl Baseline {
     /// The figures as they would be kept.
-    pub fn of(figures: &Figures, taken: &str, disk: &str) -> Self {
+    pub fn of(figures: &Figures, taken: &str, disk: &Disk) -> Self {
         let kept = row::keys().filter_map(|(key, row)| {
             let ours = figures.of(Subject::Gantry, &key).to_vec();
             let upstream = figures.of(Subject::Upstream, &key).to_vec();
@@ -85,7 +93,8 @@ impl Baseline {
         Self {
             taken: taken.to_owned(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            disk: disk.to_owned(),
+            disk: disk.to_string(),
+            sync_micros: disk.sync_micros(),
             rows: kept.collect(),
             ledger: figures.ledger().clone(),
         }
@@ -132,9 +141,25 @@ impl Baseline {
         )
     }
 
-    /// The rows that are worse than they were, a line each.
-    pub fn worse(&self, figures: &Figures) -> Vec<String> {
-        let lines = row::keys().filter_map(|(key, row)| {
+    /// The rows that can be compared with those of another run on this disk, and those that cannot.
+    fn comparable(&self, disk: &Disk) -> (Vec<(String, &'static Row)>, Vec<String>) {
+        let other = disk.sync_micros() > self.sync_micros * OTHER_DISK;
+        let (not, all): (Vec<_>, Vec<_>) =
+            row::keys().partition(|(key, _)| other && DURABLE.contains(&key.as_str()));
+        (all, not.into_iter().map(|(key, _)| key).collect())
+    }
+
+    /// The rows that are worse than they were, a line each. What cannot be compared is printed.
+    pub fn worse(&self, figures: &Figures, disk: &Disk) -> Vec<String> {
+        let (rows, other) = self.comparable(disk);
+        if !other.is_empty() {
+            println!(
+                "not compared, since syncs take much longer than {:.0} µs here: {}",
+                self.sync_micros,
+                other.join(", ")
+            );
+        }
+        let lines = rows.into_iter().filter_map(|(key, row)| {
             let kept = self.rows.get(&key)?;
             let before = kept.ratios(row).into_iter().min_by(f64::total_cmp)?;
             let of = |subject| figures.of(subject, &key);
@@ -188,8 +213,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         let before = figures(path, &[100.0, 90.0, 110.0], &[10.0, 10.0, 10.0]);
-        let baseline = Baseline::of(&before, "then", "");
-        let worse = |ours: &[f64], theirs: &[f64]| baseline.worse(&figures(path, ours, theirs));
+        let baseline = Baseline::of(&before, "then", &Disk::of_micros(100));
+        let worse = |ours: &[f64], theirs: &[f64]| {
+            baseline.worse(&figures(path, ours, theirs), &Disk::of_micros(120))
+        };
         assert!(worse(&[50.0, 50.0], &[10.0, 10.0]).is_empty(), "two pairs");
         let mixed = worse(&[50.0, 50.0, 85.0], &[10.0, 10.0, 10.0]);
         assert!(mixed.is_empty(), "one pair disagrees: {mixed:?}");
@@ -205,13 +232,32 @@ mod tests {
     }
 
     #[test]
+    fn durable_rows_of_a_slower_disk_are_not_compared() {
+        let baseline = Baseline {
+            sync_micros: 100.0,
+            ..Baseline::default()
+        };
+        let (all, none) = baseline.comparable(&Disk::of_micros(199));
+        assert!(none.is_empty() && all.iter().any(|(key, _)| key == "update"));
+        let (some, others) = baseline.comparable(&Disk::of_micros(201));
+        assert_eq!(
+            (others.len(), some.len() + others.len()),
+            (DURABLE.len(), all.len())
+        );
+    }
+
+    #[test]
     fn rows_that_are_not_measured_anew_are_kept() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("benchmarks.json");
         let first = figures(directory.path(), &[1.0], &[2.0]);
-        Baseline::of(&first, "first", "").write(&path).unwrap();
+        Baseline::of(&first, "first", &Disk::of_micros(100))
+            .write(&path)
+            .unwrap();
         let none = Figures::open(&directory.path().join("none.json")).unwrap();
-        Baseline::of(&none, "second", "").write(&path).unwrap();
+        Baseline::of(&none, "second", &Disk::of_micros(100))
+            .write(&path)
+            .unwrap();
         let read = Baseline::read(&path).unwrap();
         assert_eq!(
             (read.taken.as_str(), read.rows["list"].taken.as_str()),

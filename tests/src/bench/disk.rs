@@ -16,6 +16,23 @@ pub struct Disk {
     p99: Duration,
 }
 
+impl Disk {
+    /// One whose syncs all take so long.
+    #[cfg(test)]
+    pub fn of_micros(micros: u64) -> Disk {
+        let time = Duration::from_micros(micros);
+        Disk {
+            p50: time,
+            p99: time,
+        }
+    }
+
+    /// The median, in microseconds.
+    pub fn sync_micros(&self) -> f64 {
+        self.p50.as_secs_f64() * 1e6
+    }
+}
+
 /// Measures the disk that `directory` is on.
 ///
 /// # Errors

@@ -93,12 +93,12 @@ async fn run(args: Args) -> io::Result<()> {
             .map(Job::Rung),
     );
     rounds::run(&jobs, subjects, rounds, size, &mut figures).await?;
-    let measured = Baseline::of(&figures, &args.taken, &disk.to_string());
+    let measured = Baseline::of(&figures, &args.taken, &disk);
     println!("\n{disk}\n\n{}", report::tables(&measured));
     if let Some(path) = &args.keep {
         keep(&measured, path)?;
     }
-    let worse = before.map_or_else(Vec::new, |before| before.worse(&figures));
+    let worse = before.map_or_else(Vec::new, |before| before.worse(&figures, &disk));
     if worse.is_empty() {
         return Ok(());
     }

@@ -123,7 +123,7 @@ pub fn objects() -> Vec<Value> {
         hook
     };
     let hooks = |name: &str, hooks: Value| json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": name}, "webhooks": hooks});
-    let at = |url: &str| hooks("h", json!([hook(json!({"clientConfig": {"url": url}}))]));
+    let hook_at = |url: &str| hooks("h", json!([hook(json!({"clientConfig": {"url": url}}))]));
     let serving = |path: &str| {
         hooks(
             "h",
@@ -243,15 +243,15 @@ pub fn objects() -> Vec<Value> {
                 json!({"name": "b.com", "clientConfig": {"url": "https://a"}, "failurePolicy": "No", "matchPolicy": "No", "namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}, "matchConditions": [{"name": "a b", "expression": " "}, {"name": "a b", "expression": "true"}]})
             )]),
         ),
-        at(""),
-        at("https://"),
-        at("http://a:b@c?d#e"),
-        at("https://a:b"),
-        at("https://[::1"),
-        at("https://a/%zz"),
-        at("https://a b"),
-        at("a:b:c"),
-        at(":a"),
+        hook_at(""),
+        hook_at("https://"),
+        hook_at("http://a:b@c?d#e"),
+        hook_at("https://a:b"),
+        hook_at("https://[::1"),
+        hook_at("https://a/%zz"),
+        hook_at("https://a b"),
+        hook_at("a:b:c"),
+        hook_at(":a"),
         serving("//"),
         serving("a"),
         serving("/a//B/"),

@@ -11,6 +11,11 @@ use crate::registry::meta;
 pub struct Requests;
 
 impl Rules for Requests {
+    /// What was asked for stays as it was judged: an approval is of that.
+    fn prepare_update(&self, new: &mut Tree, old: &Tree) {
+        keep(new, old, "spec");
+    }
+
     fn prepare_status(&self, new: &mut Tree, old: &Tree, now: i64) {
         keep_decisions(new, old);
         set_times(new, old, now);

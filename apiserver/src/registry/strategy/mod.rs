@@ -3,7 +3,9 @@
 //! Defaults and validation are the api crate's. Here is what depends on the request: what a client may not set, when the
 //! generation grows, how deletion proceeds.
 
+mod api_services;
 mod certificate;
+mod claims;
 mod namespace;
 mod node;
 mod pod;
@@ -153,7 +155,12 @@ pub fn of(group: &str, resource: &str, status: bool) -> Strategy {
             rules: &volumes::Volumes,
             ..base
         },
-        ("", "persistentvolumeclaims" | "resourcequotas" | "serviceaccounts") => Strategy {
+        ("", "persistentvolumeclaims") => Strategy {
+            returns_deleted: true,
+            rules: &claims::Claims,
+            ..base
+        },
+        ("", "resourcequotas" | "serviceaccounts") => Strategy {
             returns_deleted: true,
             ..base
         },
@@ -247,6 +254,7 @@ pub fn of(group: &str, resource: &str, status: bool) -> Strategy {
         },
         ("flowcontrol.apiserver.k8s.io", _) => Strategy {
             generation: spec,
+            status_keeps_metadata: true,
             ..base
         },
         ("admissionregistration.k8s.io", _) => Strategy {
@@ -276,6 +284,7 @@ pub fn of(group: &str, resource: &str, status: bool) -> Strategy {
         },
         ("storage.k8s.io", "csinodes") => Strategy {
             returns_deleted: true,
+            status_keeps_metadata: true,
             ..conditional
         },
         ("storage.k8s.io", "csistoragecapacities") => conditional,
@@ -312,6 +321,8 @@ pub fn of(group: &str, resource: &str, status: bool) -> Strategy {
         },
         ("apiregistration.k8s.io", _) => Strategy {
             unconditional_update: false,
+            status_keeps_metadata: true,
+            rules: &api_services::Services,
             ..base
         },
         _ => base,

@@ -12,10 +12,7 @@ impl Decoder<'_> {
         let first = self.peek();
         self.skip()?;
         if first != Some(b'n') {
-            self.save(
-                value_name(first).to_owned(),
-                type_name(self.schema, shape, field),
-            );
+            self.save(value_name(first).to_owned(), self.expected(shape, field));
         }
         Ok(false)
     }
@@ -25,6 +22,20 @@ impl Decoder<'_> {
         if self.saved.is_none() {
             self.saved = Some(self.type_error(value, expected));
         }
+    }
+
+    /// The Go type of the value that is being read.
+    #[cold]
+    pub(super) fn expected(&self, shape: &Shape, field: Option<&Field>) -> String {
+        let within = match (field, self.path.as_slice()) {
+            (Some(field), _) => field.go_type.as_deref(),
+            (None, [.., Step::Field(ty, id), Step::Index(_) | Step::Key(_)]) => {
+                let container = self.schema.ty(*ty).field_at(*id).go_type.as_deref();
+                container.and_then(|name| Some(name.split_once(']')?.1))
+            }
+            _ => None,
+        };
+        within.map_or_else(|| type_name(self.schema, shape), str::to_owned)
     }
 
     /// An error with the struct and the names of the fields above, list indices and map keys left out.
@@ -84,14 +95,11 @@ impl Decoder<'_> {
 }
 
 /// A Go type as reflection prints it.
-pub(super) fn type_name(schema: &Schema, shape: &Shape, field: Option<&Field>) -> String {
-    if let Some(name) = field.and_then(|field| field.go_type.as_ref()) {
-        return name.clone();
-    }
+fn type_name(schema: &Schema, shape: &Shape) -> String {
     match shape {
         Shape::Message(ty) => schema.ty(*ty).reflect_name().to_owned(),
-        Shape::List(element) => format!("[]{}", type_name(schema, element, None)),
-        Shape::Map(element) => format!("map[string]{}", type_name(schema, element, None)),
+        Shape::List(element) => format!("[]{}", type_name(schema, element)),
+        Shape::Map(element) => format!("map[string]{}", type_name(schema, element)),
         Shape::Scalar(scalar) => match scalar {
             Scalar::String => "string",
             Scalar::Bool => "bool",

@@ -1,6 +1,5 @@
 //! Scalars: each as Go's type for it reads JSON.
 
-use super::mismatch::type_name;
 use super::{Decoder, Stop};
 use crate::codec::json::error::DecodeError;
 use crate::codec::json::syntax::skip_space;
@@ -33,10 +32,7 @@ impl Decoder<'_> {
                         self.put(Node::scalar(Kind::Float, float.to_bits()))
                     }
                     _ => {
-                        self.save(
-                            format!("number {number}"),
-                            type_name(self.schema, shape, field),
-                        );
+                        self.save(format!("number {number}"), self.expected(shape, field));
                         Ok(false)
                     }
                 }
@@ -108,10 +104,7 @@ impl Decoder<'_> {
                 self.put(Node::scalar(Kind::Int, value as u64))
             }
             _ => {
-                self.save(
-                    format!("number {number}"),
-                    type_name(self.schema, shape, field),
-                );
+                self.save(format!("number {number}"), self.expected(shape, field));
                 Ok(false)
             }
         }
@@ -126,7 +119,7 @@ impl Decoder<'_> {
                 self.put(node)
             }
             Err(_) => {
-                self.save("array".to_owned(), type_name(self.schema, shape, field));
+                self.save("array".to_owned(), self.expected(shape, field));
                 Ok(false)
             }
         }
