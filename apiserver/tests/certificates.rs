@@ -91,8 +91,17 @@ async fn the_requester_is_written_by_the_server_and_approval_takes_the_right_to_
         "{condition}"
     );
 
+    // What was approved stays what it is, whoever writes the object.
+    let mut changed = after.clone();
+    changed["spec"]["usages"] = json!(["server auth"]);
+    changed["spec"]["username"] = "admin".into();
+    changed["metadata"]["labels"] = json!({ "a": "b" });
+    let kept = admin.put(&format!("{REQUESTS}/r"), &changed).await.ok();
+    assert_eq!(kept["metadata"]["labels"]["a"], "b");
+    assert_eq!(kept["spec"], after["spec"]);
+
     // Signing is another right.
-    let mut signed = after.clone();
+    let mut signed = kept;
     let pem = rcgen::generate_simple_self_signed(["x".to_owned()])
         .unwrap()
         .cert
