@@ -1,4 +1,5 @@
 //! One object's way through every verb, over the in-process server.
+#![allow(clippy::unwrap_used)] // Tests may.
 
 mod common;
 

@@ -18,7 +18,7 @@ use http::Method;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
-#[path = "validation/by_hand.rs"]
+#[path = "validation/by_hand/mod.rs"]
 mod by_hand;
 
 const OBJECTS: &str = include_str!("validation/objects.yaml");
