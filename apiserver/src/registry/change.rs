@@ -71,17 +71,12 @@ async fn attempt(
         return Err(uid_mismatch(call, key, uid, meta::of(&old).uid()).into());
     }
     let mut new = (change.make)(Some(&old))?;
-    let namespace = if kind.is("", "namespaces") {
-        call.name()
-    } else {
-        call.namespace()
-    };
     let attributes = Attributes {
         cx,
         kind,
         subresource: call.subresource(),
         operation: Operation::Update,
-        namespace,
+        namespace: call.admission_namespace(call.name()),
         name: call.name(),
         dry_run: change.options.dry_run,
         delete: None,
@@ -235,17 +230,12 @@ async fn create_on_update(
         return Err(Status::not_found(kind.qualified(), call.name()));
     }
     let mut new = (change.make)(None)?;
-    let namespace = if kind.is("", "namespaces") {
-        call.name()
-    } else {
-        call.namespace()
-    };
     let attributes = Attributes {
         cx: call.cx,
         kind,
         subresource: "",
         operation: Operation::Create,
-        namespace,
+        namespace: call.admission_namespace(call.name()),
         name: call.name(),
         dry_run: change.options.dry_run,
         delete: None,

@@ -63,19 +63,13 @@ pub async fn create_object(
         },
     );
 
-    // A namespace's own name stands for the namespace in admission.
     let name = meta::of(&new).name().to_owned();
-    let namespace = if kind.is("", "namespaces") {
-        name.clone()
-    } else {
-        call.namespace().to_owned()
-    };
     let attributes = Attributes {
         cx: call.cx,
         kind,
         subresource: "",
         operation: Operation::Create,
-        namespace: &namespace,
+        namespace: call.admission_namespace(&name),
         name: &name,
         dry_run: options.dry_run,
         delete: None,

@@ -146,11 +146,7 @@ async fn attempt(
         kind,
         subresource: "",
         operation: Operation::Delete,
-        namespace: if kind.is("", "namespaces") {
-            name
-        } else {
-            call.namespace()
-        },
+        namespace: call.admission_namespace(name),
         name,
         dry_run: options.dry_run,
         delete: Some(options),

@@ -171,6 +171,18 @@ impl<'a> Call<'a> {
         self.kind.key(self.namespace(), self.name())
     }
 
+    /// The namespace that admission is told of an object of this name: of a namespace it is its own name.
+    pub fn admission_namespace<'n>(&self, name: &'n str) -> &'n str
+    where
+        'a: 'n,
+    {
+        if self.kind.is("", "namespaces") {
+            name
+        } else {
+            self.namespace()
+        }
+    }
+
     /// What admission is told of a request for a subresource whose body is not the object.
     pub fn body_attributes(&self, operation: Operation, dry_run: bool) -> Attributes<'a> {
         Attributes {

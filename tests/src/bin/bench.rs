@@ -32,7 +32,7 @@ struct Args {
     /// Short measurements.
     #[arg(long)]
     smoke: bool,
-    /// Fail if, in every pair, a row is a fifth worse against upstream's than this file says.
+    /// Fail if, in every pair, a row is a fifth worse against upstream's than the worst pair of this file.
     #[arg(long, value_name = "FILE", requires = "against")]
     check: Option<PathBuf>,
     /// Write the figures to this file for later checks, pictures of them beside it, and the tables into its page of Markdown.

@@ -4,6 +4,7 @@ use api::Tree;
 use api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimMut};
 
 use super::Rules;
+use crate::registry::meta;
 
 /// See the module.
 pub struct Claims;
@@ -60,37 +61,23 @@ fn drop_unknown_source(claim: &mut Tree) {
     }
 }
 
+/// Copies the one that is there into the other, group, kind and name: fields of the same names.
 fn say_twice(claim: &mut Tree) {
     let spec = PersistentVolumeClaim::of(claim).spec();
-    let copied = match (spec.data_source(), spec.data_source_ref()) {
-        (Some(source), None) => Some((true, source.api_group(), source.kind(), source.name())),
+    let (from, to) = match (spec.data_source(), spec.data_source_ref()) {
+        (Some(_), None) => ("dataSource", "dataSourceRef"),
         (None, Some(source)) if source.namespace().unwrap_or_default().is_empty() => {
-            Some((false, source.api_group(), source.kind(), source.name()))
+            ("dataSourceRef", "dataSource")
         }
-        _ => None,
+        _ => return,
     };
-    let copied = copied.map(|(to_reference, group, kind, name)| {
-        let group = group.map(str::to_owned);
-        (to_reference, group, kind.to_owned(), name.to_owned())
+    let given = claim.clone();
+    let given = given.root().path("spec").and_then(|spec| spec.get(from));
+    meta::ensure(&mut claim.root_mut(), "spec", |spec| {
+        meta::ensure(spec, to, |source| {
+            for field in ["apiGroup", "kind", "name"] {
+                meta::copy(source, field, given.and_then(|given| given.get(field)));
+            }
+        });
     });
-    let Some((to_reference, group, kind, name)) = copied else {
-        return;
-    };
-    let mut claim = PersistentVolumeClaimMut::of(claim);
-    let mut spec = claim.spec_mut();
-    if to_reference {
-        let mut source = spec.data_source_ref_mut();
-        source.set_kind(&kind);
-        source.set_name(&name);
-        if let Some(group) = &group {
-            source.set_api_group(group);
-        }
-    } else {
-        let mut source = spec.data_source_mut();
-        source.set_kind(&kind);
-        source.set_name(&name);
-        if let Some(group) = &group {
-            source.set_api_group(group);
-        }
-    }
 }
