@@ -1,6 +1,6 @@
 //! What happens when a field comes twice, and which values a message keeps.
 
-use crate::schema::{Field, Scalar, Schema, Shape};
+use crate::schema::{Field, FieldId, Scalar, Schema, Shape};
 use crate::tree::{Builder, Kind, Node, Owner, SIDE, empty};
 
 /// How two lists become one.
@@ -70,7 +70,7 @@ pub(crate) struct Merger<'a> {
 
 impl Merger<'_> {
     /// The merged value; with `verbatim` it keeps zeros and nulls, for it is itself a repeated one.
-    pub(crate) fn field(
+    fn field(
         &mut self,
         field: &Field,
         old: Option<Node>,
@@ -95,6 +95,30 @@ impl Merger<'_> {
         (verbatim || is_kept(field, &merged, is_zero)).then_some(merged)
     }
 
+    /// Merges a field that comes again with what the open message, whose fields are pending from `mark` on, has of it.
+    pub(crate) fn repeated(
+        &mut self,
+        mark: usize,
+        id: FieldId,
+        field: &Field,
+        new: Node,
+        verbatim: bool,
+    ) {
+        let at = self.builder.pending[mark..]
+            .iter()
+            .position(|node| node.field == id.0)
+            .map(|at| mark + at);
+        let old = at.map(|at| self.builder.pending[at]);
+        let merged = self.field(field, old, new, verbatim);
+        let pending = &mut self.builder.pending;
+        match (at, merged) {
+            (Some(at), Some(node)) => pending[at] = node.with_field(id),
+            (None, Some(node)) => pending.push(node.with_field(id)),
+            (Some(at), None) => _ = pending.remove(at),
+            (None, None) => {}
+        }
+    }
+
     fn children(&self, node: &Node) -> Vec<Node> {
         self.builder.nodes[node.start()..node.start() + node.children()].to_vec()
     }
@@ -107,7 +131,7 @@ impl Merger<'_> {
                     .filter(|old| old.kind == Kind::Message)
                     .map_or_else(Vec::new, |old| self.children(&old));
                 for child in self.children(&new) {
-                    let id = crate::schema::FieldId(child.field);
+                    let id = FieldId(child.field);
                     let at = fields.binary_search_by_key(&child.field, |node| node.field);
                     let before = at.ok().map(|at| fields[at]);
                     let merged = self

@@ -132,25 +132,13 @@ impl<'a> Decoder<'a> {
         let outer = std::mem::replace(&mut self.verbatim, true);
         let new = self.run(field, owner, reader, tag, wire_type)?;
         self.verbatim = outer;
-        let mark = target.mark;
-        let at = self.builder.pending[mark..]
-            .iter()
-            .position(|node| node.field == id.0)
-            .map(|at| mark + at);
-        let old = at.map(|at| self.builder.pending[at]);
         let mut merger = merge::Merger {
             schema: self.schema,
             builder: &mut self.builder,
             text: &self.text,
             lists: Lists::Append,
         };
-        let merged = merger.field(field, old, new, outer);
-        match (at, merged) {
-            (Some(at), Some(node)) => self.builder.pending[at] = node.with_field(id),
-            (None, Some(node)) => self.builder.pending.push(node.with_field(id)),
-            (Some(at), None) => _ = self.builder.pending.remove(at),
-            (None, None) => {}
-        }
+        merger.repeated(target.mark, id, field, new, outer);
         Ok(())
     }
 

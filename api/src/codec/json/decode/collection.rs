@@ -8,6 +8,36 @@ use crate::tree::{Kind, Node, Owner};
 
 impl Decoder<'_> {
     pub(super) fn list(&mut self, element: &Shape, owner: Owner) -> Result<bool, Stop> {
+        self.elements(owner, |decoder| {
+            if !decoder.value(element, owner.deeper(), None)? {
+                decoder.put(match decoder.verbatim {
+                    true => Node::scalar(Kind::Null, 0),
+                    false => merge::null_element(element, owner.deeper()),
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn map(&mut self, element: &Shape, owner: Owner) -> Result<bool, Stop> {
+        self.entries(owner, |decoder| {
+            // A value that replaces another starts from nothing.
+            let outer = std::mem::replace(&mut decoder.verbatim, false);
+            if !decoder.value(element, owner.deeper(), None)? {
+                decoder.put(merge::null_element(element, owner.deeper()))?;
+            }
+            decoder.verbatim = outer;
+            Ok(())
+        })
+    }
+
+    /// A list, each of whose elements `read` puts.
+    #[inline]
+    pub(super) fn elements(
+        &mut self,
+        owner: Owner,
+        mut read: impl FnMut(&mut Self) -> Result<(), Stop>,
+    ) -> Result<bool, Stop> {
         self.descend()?;
         let mark = self.builder.pending.len();
         self.at += 1;
@@ -18,12 +48,7 @@ impl Decoder<'_> {
             loop {
                 self.path.push(Step::Index(index));
                 index += 1;
-                if !self.value(element, owner.deeper(), None)? {
-                    self.put(match self.verbatim {
-                        true => Node::scalar(Kind::Null, 0),
-                        false => merge::null_element(element, owner.deeper()),
-                    })?;
-                }
+                read(self)?;
                 self.path.pop();
                 match self.peek() {
                     Some(b',') => self.at += 1,
@@ -37,7 +62,13 @@ impl Decoder<'_> {
         self.put(node)
     }
 
-    pub(super) fn map(&mut self, element: &Shape, owner: Owner) -> Result<bool, Stop> {
+    /// A map, each of whose values `read` puts.
+    #[inline]
+    pub(super) fn entries(
+        &mut self,
+        owner: Owner,
+        mut read: impl FnMut(&mut Self) -> Result<(), Stop>,
+    ) -> Result<bool, Stop> {
         self.descend()?;
         let mark = self.builder.pending.len();
         self.at += 1;
@@ -46,12 +77,7 @@ impl Decoder<'_> {
             first = false;
             self.path.push(Step::Key(self.builder.pending.len() as u32));
             self.builder.pending.push(self.key);
-            // A value that replaces another starts from nothing.
-            let outer = std::mem::replace(&mut self.verbatim, false);
-            if !self.value(element, owner.deeper(), None)? {
-                self.put(merge::null_element(element, owner.deeper()))?;
-            }
-            self.verbatim = outer;
+            read(self)?;
             self.path.pop();
         }
         self.depth -= 1;
@@ -59,7 +85,7 @@ impl Decoder<'_> {
         self.put(node)
     }
 
-    pub(super) fn close_map(&mut self, owner: Owner, mark: usize) -> Node {
+    fn close_map(&mut self, owner: Owner, mark: usize) -> Node {
         let entries = self.builder.pending[mark..].chunks_exact(2);
         if entries
             .map(|entry| self.text_of(&entry[0]))

@@ -113,24 +113,13 @@ impl Decoder<'_> {
             .flatten()
             .unwrap_or(Node::scalar(Kind::Null, 0));
         self.verbatim = outer;
-        let at = self.builder.pending[mark..]
-            .iter()
-            .position(|node| node.field == id.0)
-            .map(|at| mark + at);
-        let old = at.map(|at| self.builder.pending[at]);
         let mut merger = merge::Merger {
             schema: self.schema,
             builder: &mut self.builder,
             text: self.text,
             lists: Lists::ByIndex,
         };
-        let merged = merger.field(field, old, new, outer);
-        match (at, merged) {
-            (Some(at), Some(node)) => self.builder.pending[at] = node.with_field(id),
-            (None, Some(node)) => self.builder.pending.push(node.with_field(id)),
-            (Some(at), None) => _ = self.builder.pending.remove(at),
-            (None, None) => {}
-        }
+        merger.repeated(mark, id, field, new, outer);
         Ok(())
     }
 }

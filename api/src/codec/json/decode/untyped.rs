@@ -1,52 +1,14 @@
 //! Values without a schema.
 
-use super::{Decoder, Step, Stop};
+use super::{Decoder, Stop};
 use crate::tree::{Kind, Node, Owner};
 
 impl Decoder<'_> {
     /// Any JSON value, without a schema.
     pub(super) fn untyped(&mut self) -> Result<bool, Stop> {
         match self.peek() {
-            Some(b'{') => {
-                self.descend()?;
-                let mark = self.builder.pending.len();
-                self.at += 1;
-                let mut first = true;
-                while self.key(first)? {
-                    first = false;
-                    self.path.push(Step::Key(self.builder.pending.len() as u32));
-                    self.builder.pending.push(self.key);
-                    self.untyped()?;
-                    self.path.pop();
-                }
-                self.depth -= 1;
-                let node = self.close_map(Owner::UNTYPED, mark);
-                self.put(node)
-            }
-            Some(b'[') => {
-                self.descend()?;
-                let mark = self.builder.pending.len();
-                self.at += 1;
-                if self.peek() == Some(b']') {
-                    self.at += 1;
-                } else {
-                    let mut index = 0;
-                    loop {
-                        self.path.push(Step::Index(index));
-                        index += 1;
-                        self.untyped()?;
-                        self.path.pop();
-                        match self.peek() {
-                            Some(b',') => self.at += 1,
-                            Some(b']') => break self.at += 1,
-                            _ => return Err(Stop::Syntax),
-                        }
-                    }
-                }
-                self.depth -= 1;
-                let node = self.builder.close_list(Owner::UNTYPED, mark);
-                self.put(node)
-            }
+            Some(b'{') => self.entries(Owner::UNTYPED, |decoder| decoder.untyped().map(drop)),
+            Some(b'[') => self.elements(Owner::UNTYPED, |decoder| decoder.untyped().map(drop)),
             Some(b'"') => self.put_string(),
             Some(b't') => self.literal("true", Node::scalar(Kind::Bool, 1)),
             Some(b'f') => self.literal("false", Node::scalar(Kind::Bool, 0)),
