@@ -161,6 +161,17 @@ const RECIPES: &[Recipe] = &[
         ..shell("perl", SHELL)
     },
     Recipe {
+        programs: &[(Program::Go("sample-apiserver"), "sample-apiserver")],
+        ..shell(
+            "sample-apiserver",
+            Defaults {
+                entrypoint: &["/sample-apiserver"],
+                cmd: &[],
+                user: "",
+            },
+        )
+    },
+    Recipe {
         name: "pause",
         folder: "",
         packages: None,
@@ -185,6 +196,9 @@ const RECIPES: &[Recipe] = &[
         },
     },
 ];
+
+/// Programs by names that a package's installation gives them, where they are: Debian's alternatives.
+const ALTERNATIVES: &[(&str, &str)] = &[("bin/nc", "nc.openbsd")];
 
 /// Where a program's setuid bit is set, as upstream's recipe of the image does.
 const SETUID: &str = "usr/local/bin/nnp";
@@ -256,6 +270,12 @@ fn base_layer(extra: &[&str], cache: &Path) -> io::Result<Vec<u8>> {
     }
     for bulk in ["usr/share/doc", "usr/share/man", "usr/share/locale"] {
         let _ = fs::remove_dir_all(root.join(bulk));
+    }
+    for (name, program) in ALTERNATIVES {
+        let name = root.join(name);
+        if name.with_file_name(program).exists() {
+            symlink(program, name)?;
+        }
     }
     busybox::install(&busybox::build(cache)?, root)?;
     for directory in ["etc", "root", "var/log", "var/run", "home", "usr/local/bin"] {
@@ -366,6 +386,6 @@ mod tests {
         assert_eq!(made("host/etcd:3.7.0-0"), Some("etcd"));
         // Behind a login: the suite wants its pull to fail.
         assert_eq!(made("host/authenticated/agnhost:2.6"), None);
-        assert_eq!(made("host/e2e-test-images/sample-apiserver:1.29.2"), None);
+        assert_eq!(made("host/e2e-test-images/resource-consumer:1.14"), None);
     }
 }
