@@ -6,6 +6,7 @@
 
 mod identity;
 mod model;
+mod places;
 mod plan;
 mod retention;
 mod status;

@@ -45,21 +45,16 @@ pub(super) struct Update {
     pub max_unavailable: usize,
 }
 
-impl Update {
-    /// The bounds for a set of so many replicas: a percentage rounds down, and one pod may always be unavailable.
-    pub(super) fn resolve(rolling: Option<&Rolling>, replicas: i32) -> Update {
-        let max = rolling
-            .and_then(|r| r.max_unavailable.as_ref())
-            // Validation lets through numbers and percentages only.
-            .map_or(1, |m| m.scaled(replicas.into(), false).unwrap_or(1));
-        Update {
-            from: rolling.map_or(0, |r| usize::try_from(r.partition).unwrap_or(0)),
-            max_unavailable: usize::try_from(max.max(1)).unwrap_or(usize::MAX),
-        }
-    }
+/// How many of so many replicas may be unavailable: a percentage rounds down, and one always may.
+pub(super) fn max_unavailable(rolling: Option<&Rolling>, replicas: i32) -> usize {
+    let max = rolling
+        .and_then(|r| r.max_unavailable.as_ref())
+        // Validation lets through numbers and percentages only.
+        .map_or(1, |m| m.scaled(replicas.into(), false).unwrap_or(1));
+    usize::try_from(max.max(1)).unwrap_or(usize::MAX)
 }
 
-/// One thing to do. Places are of the wanted pods, in order of their ordinals, or of the surplus ones, the highest first.
+/// One thing to do. Places are of the wanted pods that are named, in order of their ordinals, or of the surplus ones, the highest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// Make the pod of a place.
@@ -79,8 +74,13 @@ pub(super) enum Step {
 }
 
 /// The steps to be made now, in order. Where pods come one after another, the first that something must be waited for is the
-/// last that is looked at.
-pub(super) fn steps(rules: Rules, wanted: &[Place], surplus: &[Place]) -> Vec<Step> {
+/// last that is looked at. Of the missing pods only the first need be among `wanted`: `left_out` counts the others.
+pub(super) fn steps(
+    rules: Rules,
+    wanted: &[Place],
+    left_out: usize,
+    surplus: &[Place],
+) -> Vec<Step> {
     let mut steps = Vec::new();
     for (at, place) in wanted.iter().enumerate() {
         let waits = if place.ended {
@@ -121,15 +121,20 @@ pub(super) fn steps(rules: Rules, wanted: &[Place], surplus: &[Place]) -> Vec<St
         }
     }
     if let Some(update) = rules.update {
-        steps.extend(updates(rules.ordered, update, wanted).map(Step::Update));
+        steps.extend(updates(rules.ordered, update, wanted, left_out).map(Step::Update));
     }
     steps
 }
 
 /// The places whose pods give way to the new revision now: from the highest down, and no more than may be unavailable. Those
 /// that are unavailable anyway cost nothing where the order does not matter.
-fn updates(ordered: bool, update: Update, wanted: &[Place]) -> std::vec::IntoIter<usize> {
-    let unavailable = wanted.iter().filter(|p| p.is_unavailable()).count();
+fn updates(
+    ordered: bool,
+    update: Update,
+    wanted: &[Place],
+    left_out: usize,
+) -> std::vec::IntoIter<usize> {
+    let unavailable = left_out + wanted.iter().filter(|p| p.is_unavailable()).count();
     let outdated = |p: &Place| !p.updated && !p.deleting && p.present;
     let broken = !ordered && wanted.iter().any(|p| p.is_unavailable() && outdated(p));
     let mut chosen = Vec::new();
@@ -217,7 +222,7 @@ mod tests {
 
     /// What changes something.
     fn acts(rules: Rules, wanted: &[Place], surplus: &[Place]) -> Vec<Step> {
-        let mut steps = steps(rules, wanted, surplus);
+        let mut steps = steps(rules, wanted, 0, surplus);
         steps.retain(|s| !matches!(s, Tend(_) | TendSurplus(_) | EnsureClaims(_)));
         steps
     }
@@ -244,7 +249,7 @@ mod tests {
             ),
         ];
         for (wanted, expected) in table {
-            assert_eq!(steps(ordered, wanted, &[]), expected, "{wanted:?}");
+            assert_eq!(steps(ordered, wanted, 0, &[]), expected, "{wanted:?}");
         }
     }
 
@@ -252,9 +257,17 @@ mod tests {
     fn parallel_pods_come_all_at_once() {
         let parallel = rules(false, 0, 1);
         assert_eq!(
-            steps(parallel, &[NONE, WAITING, ENDED, GOOD], &[]),
+            steps(parallel, &[NONE, WAITING, ENDED, GOOD], 0, &[]),
             [Create(0), EnsureClaims(1), Tend(1), Replace(2), Tend(3)]
         );
+    }
+
+    #[test]
+    fn missing_pods_that_are_not_named_are_unavailable() {
+        let update = |left_out| steps(rules(false, 0, 3), &[OLD, OLD, OLD], left_out, &[]);
+        let tended = [Tend(0), Tend(1), Tend(2)];
+        assert_eq!(update(2), [&tended[..], &[Renew(2)]].concat());
+        assert_eq!(update(3), tended);
     }
 
     #[test]
@@ -324,7 +337,7 @@ mod tests {
                         for max in 1..=3 {
                             let wanted = [a, b, c];
                             let well = |p: &Place| !p.is_unavailable();
-                            let given_up = steps(rules(ordered, 0, max), &wanted, &[])
+                            let given_up = steps(rules(ordered, 0, max), &wanted, 0, &[])
                                 .into_iter()
                                 .filter(|s| matches!(s, Renew(at) if well(&wanted[*at])))
                                 .count();
@@ -348,17 +361,11 @@ mod tests {
                 partition: 3,
                 max_unavailable: Some(value),
             };
-            Update::resolve(Some(&rolling), 10).max_unavailable
+            max_unavailable(Some(&rolling), 10)
         };
         assert_eq!(max(Int(4)), 4);
         assert_eq!(max(String("25%".into())), 2);
         assert_eq!(max(String("1%".into())), 1);
-        assert_eq!(
-            Update::resolve(None, 10),
-            Update {
-                from: 0,
-                max_unavailable: 1
-            }
-        );
+        assert_eq!(max_unavailable(None, 10), 1);
     }
 }

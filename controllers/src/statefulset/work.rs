@@ -1,6 +1,6 @@
 //! Making the steps: what the plan says becomes requests, events and a status.
 
-use std::{cmp::Reverse, sync::Arc};
+use std::sync::Arc;
 
 use api::core::v1::PodTemplateSpec;
 use futures::future::join_all;
@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{
     StatefulSets, identity,
     model::{StatefulSet, Strategy, parent_and_ordinal},
+    places::Places,
     plan::{self, Place, Rules, Step, Update},
     retention::Owners,
     status,
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     history::{Known, Newest},
     object::pod::{Phase, Pod, REVISION_LABEL},
-    pods::PodControl,
+    pods::{BURST, PodControl},
 };
 
 /// How long until a pod is tried again whose claim still belongs to a former one of its name.
@@ -40,14 +41,6 @@ enum Made {
     Done,
     /// It has to be tried again, after this.
     Again(Next),
-}
-
-/// The pods in their places.
-struct Places<'a> {
-    /// By ordinal, from the first that is wanted on.
-    wanted: Vec<Option<&'a Arc<Object<Pod>>>>,
-    /// The others, the highest first.
-    surplus: Vec<&'a Arc<Object<Pod>>>,
 }
 
 impl<'a> Work<'a> {
@@ -71,10 +64,15 @@ impl<'a> Work<'a> {
         newest: &Newest,
     ) -> Result<Next, ReconcileError> {
         let set = &self.set.value;
+        let places = self.places();
         let update = match &set.strategy {
             Strategy::OnDelete => None,
             Strategy::RollingUpdate(rolling) => {
-                Some(Update::resolve(rolling.as_ref(), set.replicas))
+                let stay = rolling.as_ref().map_or(0, |r| r.partition);
+                Some(Update {
+                    from: places.after(set.start, stay),
+                    max_unavailable: plan::max_unavailable(rolling.as_ref(), set.replicas),
+                })
             }
             Strategy::Other(name) => {
                 let text = format!("statefulset strategy type {name} is not supported");
@@ -90,15 +88,14 @@ impl<'a> Work<'a> {
             update,
         };
         let names = (current.key.name(), newest.revision.key.name());
-        let places = self.places();
         let place = |pod: &Arc<Object<Pod>>| self.place(pod, names.1);
         let wanted: Vec<Place> = places
             .wanted
             .iter()
-            .map(|pod| pod.map_or_else(Place::default, place))
+            .map(|(_, pod)| pod.map_or_else(Place::default, place))
             .collect();
         let surplus: Vec<Place> = places.surplus.iter().map(|pod| place(pod)).collect();
-        let steps = plan::steps(rules, &wanted, &surplus);
+        let steps = plan::steps(rules, &wanted, places.left_out, &surplus);
         let made = self.make_all(&steps, &places, current, &newest.revision);
         let (given_up, made) = made.await;
         let stored = self
@@ -124,23 +121,11 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn places(&self) -> Places<'_> {
+    fn places(&self) -> Places<&Arc<Object<Pod>>> {
         let set = &self.set.value;
-        let count = usize::try_from(set.replicas).unwrap_or(0);
-        let mut wanted = vec![None; count];
-        let mut surplus = Vec::new();
-        for pod in &self.pods {
-            let Some(ordinal) = ordinal(pod) else {
-                continue;
-            };
-            let at = ordinal.checked_sub(set.start);
-            match at.and_then(|at| wanted.get_mut(usize::try_from(at).ok()?)) {
-                Some(place) => *place = Some(pod),
-                None => surplus.push(pod),
-            }
-        }
-        surplus.sort_by_key(|pod| Reverse(ordinal(pod)));
-        Places { wanted, surplus }
+        let pods = self.pods.iter();
+        let pods = pods.filter_map(|pod| Some((ordinal(pod)?, pod)));
+        Places::of(pods, set.start, set.replicas, BURST)
     }
 
     /// Makes steps until one fails or has to be tried again; also says how many pods of the current revision were given up for
@@ -149,7 +134,7 @@ impl<'a> Work<'a> {
     async fn make_all(
         &self,
         steps: &[Step],
-        places: &Places<'_>,
+        places: &Places<&Arc<Object<Pod>>>,
         current: &Known,
         update: &Known,
     ) -> (i32, Result<Made, ReconcileError>) {
@@ -176,7 +161,7 @@ impl<'a> Work<'a> {
                 Ok(Made::Done) => {
                     // One of yet another revision was not counted as current.
                     let given = matches!(step, Step::Update(at)
-                        if places.wanted.get(*at).copied().flatten().is_some_and(|p| is_of(p, current.key.name())));
+                        if places.pod(*at).is_some_and(|p| is_of(p, current.key.name())));
                     given_up += i32::from(given);
                 }
                 Ok(again) => outcome = again,
@@ -189,19 +174,19 @@ impl<'a> Work<'a> {
     async fn make(
         &self,
         step: Step,
-        places: &Places<'_>,
+        places: &Places<&Arc<Object<Pod>>>,
         current: &Known,
         update: &Known,
     ) -> Result<Made, ReconcileError> {
-        let wanted = |at: usize| places.wanted.get(at).copied().flatten();
         let pod = match step {
             Step::Create(at) => {
-                let at = i32::try_from(at).unwrap_or(i32::MAX);
-                let ordinal = self.set.value.start.saturating_add(at);
-                return self.create(ordinal, current, update).await;
+                let Some((ordinal, _)) = places.wanted.get(at) else {
+                    return Ok(Made::Done);
+                };
+                return self.create(*ordinal, current, update).await;
             }
             Step::EnsureClaims(at) | Step::Tend(at) | Step::Replace(at) | Step::Update(at) => {
-                wanted(at)
+                places.pod(at)
             }
             Step::TendSurplus(at) | Step::Remove(at) => places.surplus.get(at).copied(),
         };
