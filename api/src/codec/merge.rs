@@ -12,11 +12,9 @@ pub(crate) enum Lists {
     Append,
 }
 
-/// Lists and maps that upstream's rules tell empty from absent, though JSON does not show it: `managedFields: []` lets go of all
-/// owners, `claims: []` is refused where there may be none, `labels: {}` is shown so in messages.
-const TOLD_APART: [&str; 3] = ["managedFields", "claims", "labels"];
-
-/// Whether a message keeps this value: by-value fields leave their zero out, lists and maps their emptiness unless JSON shows it.
+/// Whether a message keeps this value: by-value fields leave their zero out. Empty lists and maps are kept, though JSON may not
+/// show them: upstream's rules tell some from absent ones (`managedFields: []` lets go of all owners, `claims: []` is refused
+/// where there may be none, `policies: []` is not filled in), and its messages quote them.
 #[inline]
 pub(crate) fn is_kept(
     field: &Field,
@@ -30,9 +28,7 @@ pub(crate) fn is_kept(
         return true;
     }
     match field.shape {
-        Shape::List(_) | Shape::Map(_) => {
-            node.len > 0 || !field.omit_empty || TOLD_APART.contains(&field.name.as_str())
-        }
+        Shape::List(_) | Shape::Map(_) => true,
         Shape::Message(_) => node.len > 0,
         Shape::Scalar(Scalar::IntOrString) => node.kind == Kind::Str || node.value != 0,
         Shape::Scalar(Scalar::Json | Scalar::Bytes) => true,

@@ -43,6 +43,8 @@ pub fn objects() -> Vec<Value> {
     vec![
         scaler(json!({})),
         scaler(json!({"minReplicas": 5})),
+        // Empty is not absent: defaults are not filled in.
+        scaler(json!({"behavior": {"scaleUp": {"policies": []}, "scaleDown": {"policies": []}}})),
         scaler(json!({"minReplicas": -1, "maxReplicas": -2})),
         scaler(json!({"minReplicas": 0, "maxReplicas": 0})),
         scaler(json!({"scaleTargetRef": {"kind": "a/b", "name": "..", "apiVersion": "a/b/c"}})),

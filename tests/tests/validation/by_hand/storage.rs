@@ -44,6 +44,7 @@ pub fn objects() -> Vec<Value> {
         volume(
             json!({"nfs": {"server": "s", "path": "/p"}, "flexVolume": {"options": {"x.K8s.io/a": "b", "kubernetes.io": "c"}}}),
         ),
+        volume(json!({"capacity": {}})),
         volume(json!({"capacity": {"cpu": "1", "storage": "-1m"}, "cephfs": {}})),
         volume(json!({"capacity": {}, "accessModes": ["ReadWriteOncePod", "ReadWriteOnce", "x"]})),
         volume(json!({"local": {"path": "../x"}, "volumeAttributesClassName": ""})),
