@@ -11,10 +11,12 @@ use crate::schema::{GroupVersionKind, Schema, TypeId};
 
 mod columns;
 mod parse;
+mod reviews;
 mod verbs;
 
 pub use columns::Column;
 pub use parse::KindsError;
+pub use reviews::is_review;
 pub use verbs::{Verb, Verbs};
 
 /// An API group with the versions that are served.

@@ -11,7 +11,7 @@ const SEQUENCES: &str = "99.4";
 const CHANGED: &str = "99.5";
 const PROTOBUF: &str = "99.5";
 
-/// The kinds that have rules of their own. (CertificateSigningRequests name who asks, and the two servers' administrators have two names.)
+/// The kinds that have rules of their own.
 const KINDS: &str = "ConfigMap,Secret,ServiceAccount,Namespace,Node,Pod,PodTemplate,Service,LimitRange,ResourceQuota,\
     Lease,PriorityClass,PodDisruptionBudget,ControllerRevision,ReplicationController,ReplicaSet,Deployment,\
     DaemonSet,StatefulSet,Job,CronJob,ValidatingAdmissionPolicy,ValidatingAdmissionPolicyBinding,\
@@ -19,7 +19,7 @@ const KINDS: &str = "ConfigMap,Secret,ServiceAccount,Namespace,Node,Pod,PodTempl
     ValidatingWebhookConfiguration,PersistentVolume,PersistentVolumeClaim,StorageClass,VolumeAttributesClass,\
     VolumeAttachment,CSIDriver,CSINode,CSIStorageCapacity,RuntimeClass,Ingress,IngressClass,NetworkPolicy,IPAddress,\
     ServiceCIDR,EndpointSlice,Endpoints,Event,HorizontalPodAutoscaler,FlowSchema,PriorityLevelConfiguration,\
-    StorageVersionMigration,APIService,ClusterTrustBundle,PodCertificateRequest,Role,ClusterRole,RoleBinding,\
+    StorageVersionMigration,APIService,ClusterTrustBundle,PodCertificateRequest,CertificateSigningRequest,Role,ClusterRole,RoleBinding,\
     ClusterRoleBinding";
 
 #[test]
@@ -37,6 +37,7 @@ fn sequences_by_hand_are_answered_as_upstream_answers() {
         "resize",
         "policies",
         "expressions",
+        "warnings",
         "--wanted",
         SEQUENCES,
     ]);

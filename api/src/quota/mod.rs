@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 
 use crate::aggregate::Amounts;
 use crate::core::v1::ResourceQuotaSpec;
+use crate::kinds::is_review;
 use crate::selector::label::InvalidRequirement;
 use crate::{Quantity, Time, Tree};
 
@@ -26,18 +27,12 @@ pub use self::scope::Selector;
 
 const COUNT: &str = "count/";
 
-/// Resources that no quota counts, by group and name: those that are not stored, and events.
+/// Resources that no quota counts beside reviews, by group and name: others that are not stored, and events.
 const IGNORED: &[(&str, &str)] = &[
     ("", "bindings"),
     ("", "componentstatuses"),
     ("", "events"),
     ("events.k8s.io", "events"),
-    ("authentication.k8s.io", "tokenreviews"),
-    ("authentication.k8s.io", "selfsubjectreviews"),
-    ("authorization.k8s.io", "subjectaccessreviews"),
-    ("authorization.k8s.io", "selfsubjectaccessreviews"),
-    ("authorization.k8s.io", "localsubjectaccessreviews"),
-    ("authorization.k8s.io", "selfsubjectrulesreviews"),
 ];
 
 /// Resources of the core group whose objects are also counted under the resource's own name.
@@ -66,7 +61,7 @@ pub enum Evaluator {
 impl Evaluator {
     /// How a resource is counted; none where it never is.
     pub fn of(group: &str, resource: &str) -> Option<Evaluator> {
-        if IGNORED.contains(&(group, resource)) {
+        if IGNORED.contains(&(group, resource)) || is_review(group, resource) {
             return None;
         }
         Some(match (group, resource) {

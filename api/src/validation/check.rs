@@ -260,7 +260,7 @@ pub(super) fn ip(errors: &mut ErrorList, path: &Path<'_>, value: &str, known: Li
 }
 
 /// Whether two values are the same to upstream: absent and empty are.
-pub(super) fn same(a: Option<Ref<'_>>, b: Option<Ref<'_>>) -> bool {
+pub(crate) fn same(a: Option<Ref<'_>>, b: Option<Ref<'_>>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => a.same(b),
         (None, None) => true,

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 
 use super::match_resources::{MUTABLE, match_resources, mutable_operations, param_kind};
 use super::policy_parts::{self as parts, Checks};
+use super::static_names;
 use crate::admissionregistration::v1::{
     MatchResources, MutatingAdmissionPolicy, ValidatingAdmissionPolicy,
+    ValidatingAdmissionPolicySpec,
 };
 use crate::field::{Error, ErrorList, Path};
 use crate::tree::Tree;
@@ -62,12 +64,24 @@ pub fn validating_policy(
     expressions: &mut dyn Expressions,
 ) {
     let policy = ValidatingAdmissionPolicy::of(new);
+    let before = old.map(|old| ValidatingAdmissionPolicy::of(old).spec());
+    validating(errors, policy, before, expressions);
+    if old.is_none() {
+        static_names::refuse(errors, policy.metadata().name());
+    }
+}
+
+fn validating(
+    errors: &mut ErrorList,
+    policy: ValidatingAdmissionPolicy<'_>,
+    before: Option<ValidatingAdmissionPolicySpec<'_>>,
+    expressions: &mut dyn Expressions,
+) {
     let (name, spec) = (policy.metadata().name(), policy.spec());
     let mut checks = Checks {
         expressions,
         known: BTreeSet::new(),
     };
-    let before = old.map(|old| ValidatingAdmissionPolicy::of(old).spec());
     if let Some(before) = before {
         checks
             .known
@@ -129,7 +143,8 @@ pub fn mutating_policy(
     old: Option<&Tree>,
     expressions: &mut dyn Expressions,
 ) {
-    let spec = MutatingAdmissionPolicy::of(new).spec();
+    let policy = MutatingAdmissionPolicy::of(new);
+    let spec = policy.spec();
     let mut checks = Checks {
         expressions,
         known: BTreeSet::new(),
@@ -170,6 +185,9 @@ pub fn mutating_policy(
     }
     let path = SPEC.child("reinvocationPolicy");
     super::check::one_of(errors, &path, spec.reinvocation_policy(), REINVOCATION);
+    if old.is_none() {
+        static_names::refuse(errors, policy.metadata().name());
+    }
 }
 
 fn failure_policy(errors: &mut ErrorList, policy: Option<&str>) {

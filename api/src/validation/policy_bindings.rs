@@ -3,6 +3,7 @@
 use super::check::{each, one_of, required, selector, shown, supported};
 use super::format;
 use super::match_resources::{MUTABLE, match_resources, mutable_operations};
+use super::static_names;
 use crate::admissionregistration::v1::{
     MatchResources, MutatingAdmissionPolicyBinding, ParamRef, ValidatingAdmissionPolicyBinding,
 };
@@ -12,6 +13,14 @@ use crate::view::List;
 const SPEC: Path<'static> = Path::new("spec");
 const ACTIONS: &[&str] = &["Audit", "Deny", "Warn"];
 const NOT_FOUND_ACTIONS: &[&str] = &["Deny", "Allow"];
+
+pub(super) fn new_validating_binding(
+    errors: &mut ErrorList,
+    binding: ValidatingAdmissionPolicyBinding<'_>,
+) {
+    validating_binding(errors, binding);
+    static_names::refuse(errors, binding.metadata().name());
+}
 
 pub(super) fn validating_binding(
     errors: &mut ErrorList,
@@ -25,6 +34,14 @@ pub(super) fn validating_binding(
         &SPEC.child("validationActions"),
         spec.validation_actions(),
     );
+}
+
+pub(super) fn new_mutating_binding(
+    errors: &mut ErrorList,
+    binding: MutatingAdmissionPolicyBinding<'_>,
+) {
+    mutating_binding(errors, binding);
+    static_names::refuse(errors, binding.metadata().name());
 }
 
 pub(super) fn mutating_binding(

@@ -82,7 +82,7 @@ pub(super) fn check(errors: &mut ErrorList, service: Service<'_>, old: Option<Se
         &["ClusterIP", EXTERNAL_NAME, LOAD_BALANCER, "NodePort"],
     );
     port_numbers(errors, spec);
-    source_ranges(errors, service, before);
+    source_ranges(errors, service, old);
     balancer(errors, spec);
     traffic(errors, spec);
 }
@@ -296,7 +296,7 @@ fn families(errors: &mut ErrorList, spec: ServiceSpec<'_>) {
     }
 }
 
-fn source_ranges(errors: &mut ErrorList, service: Service<'_>, old: ServiceSpec<'_>) {
+fn source_ranges(errors: &mut ErrorList, service: Service<'_>, old: Option<Service<'_>>) {
     const WHY: &str = "may only be used when `type` is 'LoadBalancer'";
     let spec = service.spec();
     let balanced = spec.type_() == LOAD_BALANCER;
@@ -308,8 +308,11 @@ fn source_ranges(errors: &mut ErrorList, service: Service<'_>, old: ServiceSpec<
         }
         for (at, range) in ranges.iter().enumerate() {
             let range = range.trim();
-            let known = old.load_balancer_source_ranges();
-            if !known.iter().any(|known| known.trim() == range) {
+            let is_old = old.is_some_and(|old| {
+                let known = old.spec().load_balancer_source_ranges();
+                known.iter().any(|known| known.trim() == range)
+            });
+            if !is_old {
                 each(errors, &path.index(at), range, format::cidr(range));
             }
         }
@@ -319,7 +322,8 @@ fn source_ranges(errors: &mut ErrorList, service: Service<'_>, old: ServiceSpec<
         if !balanced {
             errors.push(Error::forbidden(&path, WHY));
         }
-        if !ranges.trim().is_empty() {
+        let before = old.and_then(|old| old.metadata().annotations().get(SOURCE_RANGES));
+        if before != Some(ranges) && !ranges.trim().is_empty() {
             for range in ranges.trim().split(',').map(str::trim) {
                 each(errors, &path, range, format::cidr(range));
             }

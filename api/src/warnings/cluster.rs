@@ -9,7 +9,8 @@ use crate::core::v1::{
 };
 use crate::field::Path;
 use crate::node::v1::RuntimeClass;
-use crate::storage::v1::{CSIStorageCapacity, StorageClass};
+use crate::storage::v1::{CSIDriver, CSIStorageCapacity, StorageClass};
+use crate::validation::same;
 
 const STORAGE_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
@@ -142,6 +143,22 @@ pub(super) fn storage_class(out: &mut Warnings, class: StorageClass<'_>) {
                 out.push(format!("{}: {why}", path.index(at).child("key")));
             }
         }
+    }
+}
+
+/// Told when the audiences of tokens are set, and by whom they are not said to be kept from logs.
+pub(super) fn driver(out: &mut Warnings, new: CSIDriver<'_>, old: Option<CSIDriver<'_>>) {
+    let (spec, audiences) = (new.spec(), new.spec().token_requests());
+    let is_changed = old.is_none_or(|old| {
+        let before = old.spec().token_requests();
+        !same(audiences.node(), before.node())
+    });
+    if is_changed && !audiences.is_empty() && spec.service_account_token_in_secrets().is_none() {
+        out.push(
+            "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of \
+             tokens in volume attributes"
+                .to_owned(),
+        );
     }
 }
 

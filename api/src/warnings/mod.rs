@@ -11,7 +11,11 @@ mod network;
 mod overlap;
 mod pod;
 mod quota;
+mod webhooks;
 
+use crate::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
+};
 use crate::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use crate::batch::v1::{CronJob, Job, JobSpec};
 use crate::core::v1::{
@@ -24,7 +28,7 @@ use crate::names;
 use crate::networking::v1::{Ingress, NetworkPolicy};
 use crate::node::v1::RuntimeClass;
 use crate::schema::TypeId;
-use crate::storage::v1::{CSIStorageCapacity, StorageClass};
+use crate::storage::v1::{CSIDriver, CSIStorageCapacity, StorageClass};
 use crate::tree::Tree;
 use crate::view;
 
@@ -51,6 +55,7 @@ pub fn create(tree: &Tree) -> Vec<String> {
             }
             StatefulSet::TYPE => cluster::stateful_set(&mut out, StatefulSet::of(tree), None),
             ResourceQuota::TYPE => quota::resource_quota(&mut out, ResourceQuota::of(tree)),
+            CSIDriver::TYPE => cluster::driver(&mut out, CSIDriver::of(tree), None),
             _ => {}
         }
     }
@@ -76,6 +81,9 @@ pub fn update(subresource: &str, new: &Tree, old: &Tree) -> Vec<String> {
                 ServiceAccount::TYPE => {
                     let old = Some(ServiceAccount::of(old));
                     cluster::service_account(&mut out, ServiceAccount::of(new), old);
+                }
+                CSIDriver::TYPE => {
+                    cluster::driver(&mut out, CSIDriver::of(new), Some(CSIDriver::of(old)));
                 }
                 _ => {}
             }
@@ -174,6 +182,12 @@ fn of(out: &mut Warnings, tree: &Tree) {
         StorageClass::TYPE => cluster::storage_class(out, StorageClass::of(tree)),
         CSIStorageCapacity::TYPE => cluster::capacity(out, CSIStorageCapacity::of(tree)),
         RuntimeClass::TYPE => cluster::runtime_class(out, RuntimeClass::of(tree)),
+        ValidatingWebhookConfiguration::TYPE => {
+            webhooks::validating(out, ValidatingWebhookConfiguration::of(tree));
+        }
+        MutatingWebhookConfiguration::TYPE => {
+            webhooks::mutating(out, MutatingWebhookConfiguration::of(tree));
+        }
         _ => {}
     }
 }

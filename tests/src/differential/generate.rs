@@ -118,10 +118,14 @@ impl Documents {
             object["metadata"]["namespace"] = json!("$ns");
         }
         let request = format!("POST {}?dryRun=All&fieldValidation=Strict", resource.path);
-        let mut steps = vec![Step {
-            note: "valid".to_owned(),
-            ..Step::new(request.clone(), Some(object.clone()))
-        }];
+        // Both servers' administrators by one name: some kinds name who asks.
+        let step = |note: String, object: Value| Step {
+            note,
+            user: Some("admin".to_owned()),
+            groups: vec!["system:masters".to_owned()],
+            ..Step::new(request.clone(), Some(object))
+        };
+        let mut steps = vec![step("valid".to_owned(), object.clone())];
         let mut changes = Vec::new();
         self.changes(
             &object,
@@ -132,10 +136,7 @@ impl Documents {
         for (path, change) in changes {
             let mut changed = object.clone();
             let note = change.apply(&mut changed, &path);
-            steps.push(Step {
-                note,
-                ..Step::new(request.clone(), Some(changed))
-            });
+            steps.push(step(note, changed));
         }
         let name = format!("{} {}", key.0, key.1);
         steps

@@ -14,13 +14,12 @@ use super::format;
 use super::match_resources::webhook_rule;
 use super::policies::{Expressions, Purpose, Wrong};
 use super::policy_parts::{self as parts, Checks};
+use super::static_names;
 use crate::field::{Error, ErrorList, Path};
 use crate::tree::Tree;
 use crate::view::{self, List};
 
 const WEBHOOKS: Path<'static> = Path::new("webhooks");
-/// The end of the names of what is read from files.
-const STATIC_SUFFIX: &str = ".static.k8s.io";
 const FAILURE_POLICIES: &[&str] = &["Fail", "Ignore"];
 const MATCH_POLICIES: &[&str] = &["Equivalent", "Exact"];
 const REINVOCATION: &[&str] = &["IfNeeded", "Never"];
@@ -84,14 +83,7 @@ fn same_conditions(new: &[Webhook<'_>], old: &[Webhook<'_>]) -> bool {
 
 pub(super) fn create(errors: &mut ErrorList, tree: &Tree) {
     check(errors, &webhooks(tree), &Wanted::ALL);
-    let name = view::metadata(tree).name();
-    if name.ends_with(STATIC_SUFFIX) {
-        let why = format!(
-            "names ending with \"{STATIC_SUFFIX}\" are reserved for static manifest-based configurations and cannot be managed via \
-             the API"
-        );
-        errors.push(Error::invalid(&Path::new("metadata.name"), name, why));
-    }
+    static_names::refuse(errors, view::metadata(tree).name());
 }
 
 pub(super) fn update(errors: &mut ErrorList, new: &Tree, old: &Tree) {

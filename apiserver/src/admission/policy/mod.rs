@@ -34,36 +34,24 @@ pub use mutating::{MutatingPolicies, Rounds};
 pub use validating::ValidatingPolicies;
 pub use verification::verify;
 
+use api::kinds::is_review;
+
 use super::{Attributes, Operation};
 
-/// The kinds that no policy is asked about: policies themselves, which could not be mended otherwise, and reviews, without which
-/// nobody could ask for anything.
-const EXEMPT: &[(&str, &str)] = &[
-    (
-        "admissionregistration.k8s.io",
-        "validatingadmissionpolicies",
-    ),
-    (
-        "admissionregistration.k8s.io",
-        "validatingadmissionpolicybindings",
-    ),
-    ("admissionregistration.k8s.io", "mutatingadmissionpolicies"),
-    (
-        "admissionregistration.k8s.io",
-        "mutatingadmissionpolicybindings",
-    ),
-    ("authentication.k8s.io", "selfsubjectreviews"),
-    ("authentication.k8s.io", "tokenreviews"),
-    ("authorization.k8s.io", "localsubjectaccessreviews"),
-    ("authorization.k8s.io", "selfsubjectaccessreviews"),
-    ("authorization.k8s.io", "selfsubjectrulesreviews"),
-    ("authorization.k8s.io", "subjectaccessreviews"),
+/// The kinds of [`GROUP`] that no policy is asked about, beside reviews: policies themselves, which could not be mended otherwise.
+const EXEMPT: &[&str] = &[
+    "mutatingadmissionpolicies",
+    "mutatingadmissionpolicybindings",
+    "validatingadmissionpolicies",
+    "validatingadmissionpolicybindings",
 ];
+const GROUP: &str = "admissionregistration.k8s.io";
 
 /// Whether policies are asked about the write. A binding is one of a Binding; that the pod is updated by it is not told.
 fn concerns(a: &Attributes<'_>) -> bool {
     let resource = &a.kind.resource;
-    let own = (resource.group.as_str(), resource.name.as_str());
+    let (group, name) = (resource.group.as_str(), resource.name.as_str());
+    let is_policy = group == GROUP && EXEMPT.contains(&name);
     let is_bound = a.subresource == "binding" && a.operation == Operation::Update;
-    !EXEMPT.contains(&own) && !is_bound
+    !is_policy && !is_review(group, name) && !is_bound
 }
