@@ -6,7 +6,7 @@
 //! - When the storage fails (`disk`, `fault`), everything pending fails, the file is opened anew, and what has
 //!   survived is the truth.
 //!
-//! What redb is told, and why (two cores, 1 KiB values, fdatasync 70 to 90 µs at the median; `examples/bench.rs`):
+//! What redb is told, and why (two cores, 1 KiB values, fdatasync 70 to 90 µs at the median; `examples/write_rate.rs`):
 //! durability *immediate*, since an acknowledgement is a promise. *One* phase a commit, one sync: both commit slots
 //! carry checksums over everything below them, and after a crash the newer one that is whole counts; `tests/crash.rs`
 //! shows it. No *quick repair*: it saves 0.35 s of 0.43 at a start after a crash with 100,000 entries, and costs a second

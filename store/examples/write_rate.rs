@@ -1,6 +1,6 @@
 //! Durable creates per second on the embedded engine, beside the disk's own speed.
 //!
-//! `cargo run --release -p store --example bench -- DIR [SECONDS]`
+//! `cargo run --release -p store --example write_rate -- DIR [SECONDS]`
 //!
 //! DIR must be on a real disk; a directory is made in it and removed again. Prints creates/s with 64 writers and with
 //! one, the memory it takes (the latencies kept here are in it), and how long a start takes with 100,000 entries after a clean stop and after a crash.

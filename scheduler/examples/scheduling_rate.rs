@@ -1,4 +1,4 @@
-//! How many pods a second one thread decides: `cargo run --release -p scheduler --example bench [nodes] [pods]`.
+//! How many pods a second one thread decides: `cargo run --release -p scheduler --example scheduling_rate [nodes] [pods]`.
 
 #![allow(clippy::disallowed_methods, reason = "it measures the machine")]
 
