@@ -39,7 +39,7 @@ pub(super) struct Rules {
 /// The bounds of a rolling update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Update {
-    /// Pods before this place stay.
+    /// Pods before this place, among those that are named, stay.
     pub from: usize,
     /// How many pods may be unavailable; at least one.
     pub max_unavailable: usize,
@@ -54,7 +54,8 @@ pub(super) fn max_unavailable(rolling: Option<&Rolling>, replicas: i32) -> usize
     usize::try_from(max.max(1)).unwrap_or(usize::MAX)
 }
 
-/// One thing to do. Places are of the wanted pods that are named, in order of their ordinals, or of the surplus ones, the highest first.
+/// One thing to do. Places are of the wanted pods that are named, in order of their ordinals, or of the surplus ones, the
+/// highest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// Make the pod of a place.
