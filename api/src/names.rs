@@ -7,7 +7,6 @@ const LABEL_CHARACTERS: &str = "consist of alphanumeric characters, '-', '_' or 
 const LABEL_KEY: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const LABEL_MAX: usize = 63;
 const SUBDOMAIN_MAX: usize = 253;
-const DNS_LABEL_MAX: usize = 63;
 
 /// Whether the name of a resource is Kubernetes' own: without a domain, or with its domain. Others count such as
 /// `example.com/gpu`, the extended ones.
@@ -88,22 +87,6 @@ pub fn dns_subdomain(name: &str) -> Vec<String> {
     errors
 }
 
-/// What is wrong with a DNS label (RFC 1123), as namespaces' names are; nothing if it is one.
-pub fn dns_label(name: &str) -> Vec<String> {
-    let mut errors = Vec::new();
-    if name.len() > DNS_LABEL_MAX {
-        errors.push(too_long(DNS_LABEL_MAX));
-    }
-    if !is_dns_label(name) {
-        errors.push(
-            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an \
-             alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-                .to_owned(),
-        );
-    }
-    errors
-}
-
 fn too_long(max: usize) -> String {
     format!("must be no more than {max} bytes")
 }
@@ -136,7 +119,7 @@ mod tests {
             assert_eq!(label_key(key), Vec::<String>::new(), "{key}");
         }
         assert!(label_value("").is_empty() && label_value("v1.2_3").is_empty());
-        assert!(dns_subdomain("a-1.b").is_empty() && dns_label("a-1").is_empty());
+        assert!(dns_subdomain("a-1.b").is_empty());
     }
 
     #[test]
@@ -158,6 +141,5 @@ mod tests {
         );
         assert_eq!(dns_subdomain("A.b").len(), 1);
         assert_eq!(dns_subdomain("a..b").len(), 1);
-        assert_eq!(dns_label("a.b").len(), 1);
     }
 }

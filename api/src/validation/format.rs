@@ -79,7 +79,7 @@ pub(super) fn condition_reason(text: &str) -> Messages {
 }
 
 /// RFC 1123 label.
-pub(super) fn dns_label(text: &str) -> Messages {
+pub(crate) fn dns_label(text: &str) -> Messages {
     let mut out = Vec::new();
     if text.len() > LABEL_MAX {
         out.push(too_long(LABEL_MAX));

@@ -57,6 +57,7 @@ mod workload;
 pub use address::endpoint_ip;
 pub(crate) use check::same;
 pub use config::SIZE_MAX;
+pub(crate) use format::dns_label;
 pub use meta::ANNOTATIONS_MAX;
 pub use small::binding;
 pub use workload::scale;

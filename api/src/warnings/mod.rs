@@ -24,12 +24,12 @@ use crate::core::v1::{
 };
 use crate::discovery::v1::EndpointSlice;
 use crate::field::Path;
-use crate::names;
 use crate::networking::v1::{Ingress, NetworkPolicy};
 use crate::node::v1::RuntimeClass;
 use crate::schema::TypeId;
 use crate::storage::v1::{CSIDriver, CSIStorageCapacity, StorageClass};
 use crate::tree::Tree;
+use crate::validation::dns_label;
 use crate::view;
 
 /// What is collected.
@@ -110,7 +110,7 @@ const HOSTNAMES: &[TypeId] = &[
 ];
 
 fn recommend_label(out: &mut Warnings, tree: &Tree, used: &str) {
-    let messages = names::dns_label(view::metadata(tree).name());
+    let messages = dns_label(view::metadata(tree).name());
     if !messages.is_empty() {
         out.push(format!(
             "metadata.name: this is used in {used}, which can result in surprising behavior; a DNS label is recommended: [{}]",

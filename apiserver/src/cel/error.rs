@@ -78,6 +78,9 @@ pub enum Error {
     /// No overload of an operator or a function for these values.
     #[error("no such overload")]
     NoSuchOverload,
+    /// No overload of an operator for its first operand, whatever the other one is.
+    #[error("no such overload: {0}")]
+    NoOverloadOf(String),
     /// No overload of a function for values of these types.
     #[error("no such overload: {function}({types})")]
     NoOverloadFor {

@@ -237,6 +237,13 @@ fn the_type_of_the_value_is_asked_for() {
 #[test]
 fn types_that_are_known_late_fail_late() {
     fails("'replicas: ' + object.spec.replicas", "no such overload");
+    fails("object.spec + 1 == 2", "no such overload: _+_");
+    fails("object.spec > 1", "no such overload: _>_");
+    fails("object.spec.replicas + 'a' == 'b'", "no such overload");
+    fails("1 in object.metadata.name", "no such overload");
+    fails("!object.spec", "no such overload");
+    fails("-object.spec == 1", "no such overload: -_");
+    fails("size(object.spec.replicas) == 1", "no such overload: size");
     fails("object.spec.list.all(x, x.foo)", "no such key: foo");
     fails(
         "[double('NaN'), 1.0].sort() == []",

@@ -178,13 +178,28 @@ pub fn call(
     };
     match overloads.iter().find(fits) {
         Some(function) => (function.run)(args, budget),
-        None if !name.starts_with(|c: char| c.is_ascii_alphabetic()) => Err(Error::NoSuchOverload),
-        None => {
-            let types: Vec<&str> = args.iter().map(Value::type_name).collect();
-            Err(Error::NoOverloadFor {
-                function: name.to_owned(),
-                types: types.join(", "),
-            })
+        None => Err(no_overload(name, args)),
+    }
+}
+
+/// What upstream says, which binds an operator once: to what its first operand is able to do, whatever the other one is.
+fn no_overload(name: &str, args: &[Value]) -> Error {
+    let is_able = |first: &Value| match (name, first) {
+        ("!_", _) | ("-_", Value::Bool(_)) => true,
+        _ => named(name)
+            .iter()
+            .any(|overload| overload.params.first().is_some_and(|of| of.admits(first))),
+    };
+    let is_operator = !name.starts_with(|c: char| c.is_ascii_alphabetic());
+    if is_operator && args.first().is_some_and(is_able) {
+        Error::NoSuchOverload
+    } else if is_operator || matches!(name, "size" | "matches") {
+        Error::NoOverloadOf(name.to_owned())
+    } else {
+        let types: Vec<&str> = args.iter().map(Value::type_name).collect();
+        Error::NoOverloadFor {
+            function: name.to_owned(),
+            types: types.join(", "),
         }
     }
 }
