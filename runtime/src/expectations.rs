@@ -20,7 +20,8 @@ pub const EXPECTATION_TIMEOUT: Duration = Duration::from_secs(300);
 
 #[derive(Debug)]
 struct Outstanding {
-    creates: u64,
+    /// Creations by name: of two that drew the same one only one will be seen.
+    creates: BTreeSet<String>,
     /// Deletions by uid: seeing one twice (marked, then gone) strikes it off once.
     deletes: BTreeSet<String>,
     since: Instant,
@@ -38,12 +39,16 @@ impl Expectations {
         Self::default()
     }
 
-    /// `count` creations are about to be asked for. Call it before asking: an event may arrive before the reply.
-    pub fn expect_creates(&self, owner: &Key, count: u64) {
+    /// An object of this name is about to be created. Call it before asking: an event may arrive before the reply. False, and
+    /// nothing is noted, if one of that name is outstanding already.
+    pub fn expect_create(&self, owner: &Key, name: &str) -> bool {
         let mut all = self.by_owner.lock();
         let entry = Self::entry(&mut all, owner);
-        entry.creates += count;
-        entry.since = Instant::now();
+        let new = entry.creates.insert(name.to_owned());
+        if new {
+            entry.since = Instant::now();
+        }
+        new
     }
 
     /// The objects with these uids are about to be deleted. Call it before asking.
@@ -56,17 +61,17 @@ impl Expectations {
 
     fn entry<'a>(all: &'a mut BTreeMap<Key, Outstanding>, owner: &Key) -> &'a mut Outstanding {
         all.entry(owner.clone()).or_insert_with(|| Outstanding {
-            creates: 0,
+            creates: BTreeSet::new(),
             deletes: BTreeSet::new(),
             since: Instant::now(),
         })
     }
 
-    /// A creation was seen, or will never come because asking for it failed.
-    pub fn created(&self, owner: &Key) {
+    /// The object of this name was seen, or will never come because asking for it failed.
+    pub fn created(&self, owner: &Key, name: &str) {
         let mut all = self.by_owner.lock();
         if let Some(entry) = all.get_mut(owner) {
-            entry.creates = entry.creates.saturating_sub(1);
+            entry.creates.remove(name);
             Self::tidy(&mut all, owner);
         }
     }
@@ -83,7 +88,7 @@ impl Expectations {
     fn tidy(all: &mut BTreeMap<Key, Outstanding>, owner: &Key) {
         if all
             .get(owner)
-            .is_some_and(|e| e.creates == 0 && e.deletes.is_empty())
+            .is_some_and(|e| e.creates.is_empty() && e.deletes.is_empty())
         {
             all.remove(owner);
         }
@@ -133,16 +138,26 @@ mod tests {
         let e = Expectations::new();
         let key = Key::new("ns", "rs");
         assert!(e.satisfied(&key));
-        e.expect_creates(&key, 2);
-        e.created(&key);
+        assert!(e.expect_create(&key, "a") && e.expect_create(&key, "b"));
+        e.created(&key, "a");
         assert!(!e.satisfied(&key));
-        e.created(&key);
-        assert!(e.satisfied(&key));
-        e.created(&key);
+        e.created(&key, "c");
         assert!(
-            e.satisfied(&key),
-            "a creation nobody expected does not count below zero"
+            !e.satisfied(&key),
+            "a creation nobody expected strikes off none"
         );
+        e.created(&key, "b");
+        assert!(e.satisfied(&key));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_of_one_name_are_one() {
+        let e = Expectations::new();
+        let key = Key::new("ns", "rs");
+        assert!(e.expect_create(&key, "a"));
+        assert!(!e.expect_create(&key, "a"));
+        e.created(&key, "a");
+        assert!(e.satisfied(&key));
     }
 
     #[tokio::test(start_paused = true)]
@@ -162,7 +177,7 @@ mod tests {
     async fn what_is_never_seen_expires() {
         let e = Expectations::new();
         let key = Key::new("ns", "rs");
-        e.expect_creates(&key, 1);
+        e.expect_create(&key, "a");
         tokio::time::advance(EXPECTATION_TIMEOUT - Duration::from_secs(1)).await;
         assert!(!e.satisfied(&key));
         assert_eq!(e.expires_in(&key), Some(Duration::from_secs(1)));

@@ -7,7 +7,7 @@ use std::process::Command;
 use e2e::cluster::binary;
 
 /// How much agrees today, in percent, of the corpus and of the changed objects: it may not become less.
-const SEQUENCES: &str = "99.4";
+const SEQUENCES: &str = "99.6";
 const CHANGED: &str = "99.5";
 const PROTOBUF: &str = "99.5";
 

@@ -146,7 +146,7 @@ impl Controller for Jobs {
                     let pod = change.latest();
                     let owner = pod.value.controller.as_ref();
                     if change.old.is_none() && owner.is_some_and(|owner| owner.uid == uid) {
-                        expectations.created(&key);
+                        expectations.created(&key, pod.key.name());
                     }
                     if change.new.is_none() || pod.value.deletion.is_some() {
                         expectations.deleted(&key, &pod.uid);

@@ -8,11 +8,10 @@ use super::{ATTEMPTS, PodControl, prefix};
 use crate::object::owner::Owner;
 
 /// A pod could not be created.
-pub struct CreateFailed {
-    /// Why.
-    pub error: Error,
+struct CreateFailed {
+    error: Error,
     /// There is none. Otherwise there may be.
-    pub for_sure: bool,
+    for_sure: bool,
 }
 
 impl PodControl<'_> {
@@ -35,7 +34,6 @@ impl PodControl<'_> {
         prefix: impl Fn(usize) -> String,
         make: impl Fn(usize, &str, &str) -> Tree,
     ) -> Result<(), Error> {
-        self.expectations.expect_creates(self.key, count as u64);
         let make = &make;
         let (mut done, mut batch) = (0, 1);
         while done < count {
@@ -44,20 +42,8 @@ impl PodControl<'_> {
                 .map(|at| self.create_one(prefix(at), move |prefix, name| make(at, prefix, name)));
             let results = join_all(creates).await;
             done += batch;
-            let mut failure = None;
-            for failed in results.into_iter().filter_map(Result::err) {
-                // Of an unknown fate the informer will tell, or the expectation expires.
-                if failed.for_sure {
-                    self.expectations.created(self.key);
-                }
-                if !failed.error.is_namespace_terminating() {
-                    failure = Some(failed.error);
-                }
-            }
-            if let Some(error) = failure {
-                for _ in done..count {
-                    self.expectations.created(self.key);
-                }
+            let errors = results.into_iter().filter_map(Result::err);
+            if let Some(error) = errors.filter(|e| !e.is_namespace_terminating()).last() {
                 return Err(error);
             }
             batch *= 2;
@@ -71,7 +57,7 @@ impl PodControl<'_> {
         &self,
         prefix: String,
         make: impl Fn(&str, &str) -> Tree,
-    ) -> Result<(), CreateFailed> {
+    ) -> Result<(), Error> {
         let mut name = format!("{prefix}{}", self.cx.random.suffix(5));
         loop {
             let pod = make(&prefix, &name);
@@ -79,14 +65,14 @@ impl PodControl<'_> {
                 Ok(true) => break,
                 // Somebody drew the same name.
                 Ok(false) => name = format!("{prefix}{}", self.cx.random.suffix(5)),
-                Err(failed) => {
-                    if !failed.error.is_namespace_terminating() {
-                        let text = format!("Error creating: {}", failed.error);
+                Err(error) => {
+                    if !error.is_namespace_terminating() {
+                        let text = format!("Error creating: {error}");
                         self.cx
                             .events
                             .warning(self.reference(), "FailedCreate", text);
                     }
-                    return Err(failed);
+                    return Err(error);
                 }
             }
         }
@@ -97,10 +83,31 @@ impl PodControl<'_> {
         Ok(())
     }
 
-    /// Creates a pod by its name, asking again while its fate is unknown. False if the name is taken by one that this call did
-    /// not make.
-    pub async fn create(&self, name: &str, pod: &Tree) -> Result<bool, CreateFailed> {
-        let (resource, namespace) = (self.pods.resource(), self.key.namespace());
+    /// Creates a pod by its name, asking again while its fate is unknown, and expects to see it unless there is none for sure.
+    /// False if the name is taken by one that this call did not make.
+    pub async fn create(&self, name: &str, pod: &Tree) -> Result<bool, Error> {
+        // A pod that another call made, or is making, could not be told from this call's: both have the same owner.
+        if !self.expectations.expect_create(self.key, name) {
+            return Ok(false);
+        }
+        let key = Key::new(self.key.namespace(), name);
+        let created = match self.pods.get(&key) {
+            Some(_) => Ok(false),
+            None => self.ask_for(&key, pod).await,
+        };
+        let will_come = match &created {
+            Ok(is_made) => *is_made,
+            // Of an unknown fate the informer will tell, or the expectation expires.
+            Err(failed) => !failed.for_sure,
+        };
+        if !will_come {
+            self.expectations.created(self.key, name);
+        }
+        created.map_err(|failed| failed.error)
+    }
+
+    async fn ask_for(&self, key: &Key, pod: &Tree) -> Result<bool, CreateFailed> {
+        let (resource, namespace) = (self.pods.resource(), key.namespace());
         let mut backoff = Backoff::new(BackoffPolicy::CONNECTION);
         // Once an attempt may have made the pod, no later refusal proves that there is none.
         let mut for_sure = true;
@@ -113,8 +120,7 @@ impl PodControl<'_> {
                     // Also of a first attempt: the client sends again what the server asks it to, and the reply to that one
                     // may be this.
                     for_sure = false;
-                    let key = Key::new(namespace, name);
-                    match self.cx.client.get(resource, &key).await.optional() {
+                    match self.cx.client.get(resource, key).await.optional() {
                         // Ours: the reply to an earlier attempt was lost.
                         Ok(Some(live)) if is_owned_by(&live, self.uid) => return Ok(true),
                         Ok(_) => return Ok(false),
@@ -137,3 +143,6 @@ impl PodControl<'_> {
 pub(super) fn is_owned_by(pod: &Tree, uid: &str) -> bool {
     Owner::controller_of(core::Pod::of(pod).metadata()).is_some_and(|owner| owner.uid == uid)
 }
+
+#[cfg(test)]
+mod tests;

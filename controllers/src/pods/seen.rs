@@ -24,7 +24,7 @@ pub fn seen<P: Projection>(
                 .as_ref()
                 .is_some_and(|owner| owner.uid == uid);
             if change.old.is_none() && is_owner {
-                expectations.created(&key);
+                expectations.created(&key, pod.key.name());
             }
             if change.new.is_none() || pod.value.deletion.is_some() {
                 expectations.deleted(&key, &pod.uid);

@@ -249,26 +249,18 @@ impl<'a> Work<'a> {
             let template = set.value.template();
             identity::pod(set, template, update.key.name(), ordinal, owner)
         };
-        let expectations = &self.controller.expectations;
-        expectations.expect_creates(key, 1);
         match self.control.create(&name, &pod).await {
             Ok(true) => {
                 self.tell("Create", &name, None::<&Error>);
                 Ok(Made::Done)
             }
             // Made in an earlier look, or by somebody else: the informer will tell.
-            Ok(false) => {
-                expectations.created(key);
-                Ok(Made::Again(Next::Retry))
-            }
-            Err(failed) => {
-                if failed.for_sure {
-                    expectations.created(key);
+            Ok(false) => Ok(Made::Again(Next::Retry)),
+            Err(error) => {
+                if !error.is_namespace_terminating() {
+                    self.tell("Create", &name, Some(&error));
                 }
-                if !failed.error.is_namespace_terminating() {
-                    self.tell("Create", &name, Some(&failed.error));
-                }
-                Err(failed.error.into())
+                Err(error.into())
             }
         }
     }
