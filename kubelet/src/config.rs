@@ -73,6 +73,8 @@ pub struct Config {
     pub rotation: Rotation,
     /// Registries that speak plain HTTP, beside those on loopback.
     pub plain_http_registries: Vec<String>,
+    /// Where a `hosts.toml` for each registry says which mirrors are asked (`--registry-config-dir`).
+    pub registry_config_dir: PathBuf,
     /// The binary that is executed as log writer; the running one if `None`.
     pub log_writer: Option<PathBuf>,
 }
@@ -111,6 +113,7 @@ impl Config {
             node_status_update_frequency: Duration::from_secs(300),
             rotation: Rotation::default(),
             plain_http_registries: Vec::new(),
+            registry_config_dir: "/etc/containerd/certs.d".into(),
             log_writer: None,
         }
     }

@@ -108,6 +108,9 @@ struct Flags {
     /// Registries (host:port) that speak plain HTTP.
     #[arg(long, value_delimiter = ',')]
     plain_http_registries: Vec<String>,
+    /// Where HOST[:PORT]/hosts.toml says which mirrors of a registry are asked, in containerd's words.
+    #[arg(long, default_value = "/etc/containerd/certs.d")]
+    registry_config_dir: PathBuf,
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -176,6 +179,7 @@ impl Flags {
             register_node: self.register_node,
             sync_frequency: Duration::from_secs(self.sync_frequency),
             plain_http_registries: self.plain_http_registries,
+            registry_config_dir: self.registry_config_dir,
             ..Config::new(&name.to_lowercase(), ip)
         })
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kubelet::image::pack::{PackOptions, pack};
-use kubelet::image::{Credentials, Error, PullOptions};
+use kubelet::image::{Credentials, Error, PullOptions, Registries};
 use support::Machine;
 
 /// `user:secret` in base64.
@@ -75,7 +75,9 @@ fn answer(
                 login = Some(value.to_owned());
             }
         }
-        let path = request.split(' ').nth(1).unwrap().to_owned();
+        let target = request.split(' ').nth(1).unwrap();
+        // A mirror is told whose image it is.
+        let path = target.split('?').next().unwrap().to_owned();
         let blob = |digest: &str| files.get(&format!("blobs/{}", digest.replace(':', "/")));
         let last = path.rsplit('/').next().unwrap();
         let (mut status, mut kind, mut body): (&str, &str, &[u8]) = (
@@ -125,23 +127,25 @@ fn answer(
     }
 }
 
+/// The archive of an image.
+fn app(machine: &Machine) -> Vec<u8> {
+    let binary = machine.path().join("app");
+    std::fs::write(&binary, b"another program").unwrap();
+    let mut archive = Vec::new();
+    let options = PackOptions {
+        binary: &binary,
+        name: "app:1",
+        user: "7",
+    };
+    pack(&options, &mut archive).unwrap();
+    archive
+}
+
 #[tokio::test]
 async fn images_are_pulled_once_with_the_login_that_they_need() {
     skip_without_containerd!();
     let machine = Machine::start().await;
-    let binary = machine.path().join("app");
-    std::fs::write(&binary, b"another program").unwrap();
-    let mut archive = Vec::new();
-    pack(
-        &PackOptions {
-            binary: &binary,
-            name: "app:1",
-            user: "7",
-        },
-        &mut archive,
-    )
-    .unwrap();
-    let registry = serve(&archive);
+    let registry = serve(&app(&machine));
     let images = support::images(&machine.containerd);
 
     let name = format!("{}/team/app:1", registry.address);
@@ -199,6 +203,72 @@ async fn images_are_pulled_once_with_the_login_that_they_need() {
     assert!(
         machine.containerd.leases().await.unwrap().is_empty(),
         "no lease is left"
+    );
+    machine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mirrors_are_asked_one_after_the_other_and_get_no_logins() {
+    skip_without_containerd!();
+    let machine = Machine::start().await;
+    let registry = serve(&app(&machine));
+    let images = support::images(&machine.containerd);
+    // Nobody listens there any more.
+    let gone = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let (dir, live) = (machine.path().join("certs.d"), registry.address);
+    let options = PullOptions {
+        credentials: vec![Credentials {
+            username: "user".into(),
+            password: "secret".into(),
+        }],
+        registries: Registries {
+            config_dir: Some(dir.clone()),
+            ..Default::default()
+        },
+    };
+    let hosts = |text: String| {
+        std::fs::create_dir_all(dir.join("mirrored.test")).unwrap();
+        std::fs::write(dir.join("mirrored.test/hosts.toml"), text).unwrap();
+    };
+    // The name of the registry leads nowhere.
+    let server = format!("server = \"http://{gone}\"\n");
+
+    hosts(format!(
+        "{server}[host.\"http://{gone}\"]\n[host.\"http://{live}\"]\n"
+    ));
+    let name = "mirrored.test/team/app:1";
+    let image = images.pull(name, &options).await.unwrap();
+    assert_eq!(image.name, name);
+
+    let private = "mirrored.test/private/app:1";
+    let refused = images.pull(private, &options).await.unwrap_err();
+    let told = refused.to_string();
+    assert!(
+        told.contains(&format!("{live}: 401 Unauthorized without a login")),
+        "each says why, and a mirror gets no login: {told}"
+    );
+    assert!(told.contains(&format!("{gone}: ")), "{told}");
+
+    hosts(format!("server = \"http://{live}\"\n"));
+    images.pull(private, &options).await.unwrap();
+
+    hosts(format!(
+        "{server}[host.\"http://{live}\"]\ncapabilities = [\"pull\"]\n"
+    ));
+    let other = "mirrored.test/other/app";
+    let tagged = images.pull(&format!("{other}:1"), &options).await;
+    assert!(tagged.is_err(), "that mirror does not know tags");
+    let by_digest = format!("{other}@{}", image.id.rsplit_once('@').unwrap().1);
+    images.pull(&by_digest, &options).await.unwrap();
+
+    hosts("header = {}".to_owned());
+    let error = images.pull(name, &options).await.unwrap_err().to_string();
+    assert!(
+        error.ends_with("mirrored.test/hosts.toml: `header` is not supported"),
+        "{error}"
     );
     machine.stop().await;
 }

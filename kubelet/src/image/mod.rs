@@ -3,6 +3,7 @@
 
 mod auth;
 mod error;
+mod hosts;
 mod import;
 mod manifest;
 pub mod pack;

@@ -1,14 +1,18 @@
+//! Pulling: whom to ask, by which login, and what is asked for.
+
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
 use oci_client::errors::OciDistributionError;
 use oci_client::manifest::OciDescriptor;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 
+use super::hosts::{self, Host};
 use super::manifest::{
     self, DOCKER_INDEX, DOCKER_MANIFEST, Descriptor, INDEX, Index, MANIFEST, Manifest,
 };
@@ -23,6 +27,8 @@ const ACCEPTED: [&str; 4] = [INDEX, DOCKER_INDEX, MANIFEST, DOCKER_MANIFEST];
 pub struct Registries {
     /// Hosts (with port) that speak plain HTTP, beside those on loopback.
     pub plain_http: Vec<String>,
+    /// The directory with a `hosts.toml` for each registry whose mirrors are to be asked.
+    pub config_dir: Option<PathBuf>,
 }
 
 /// How to pull.
@@ -35,42 +41,18 @@ pub struct PullOptions {
 }
 
 impl Images {
-    /// Pulls the image from its registry, unpacks it, and lets its name lead to it.
+    /// Pulls the image from its registry or a mirror of it, unpacks it, and lets its name lead to it.
     ///
     /// # Errors
-    /// When the name is malformed, the registry refuses all logins or has no variant for this machine, or containerd refuses.
+    /// When the name is malformed, all who may be asked refuse all logins or have no variant for this machine, or containerd
+    /// refuses.
     pub async fn pull(&self, name: &str, options: &PullOptions) -> Result<ImageInfo, Error> {
         let reference = super::parse(name)?;
         let name = reference.whole();
         let turn = self.turn(&name);
         {
             let _turn = turn.lock().await;
-            let mut result = Err(Error::Registry {
-                name: name.clone(),
-                reason: String::new(),
-            });
-            let logins = options
-                .credentials
-                .iter()
-                .map(|c| RegistryAuth::Basic(c.username.clone(), c.password.clone()));
-            for auth in logins.chain([RegistryAuth::Anonymous]) {
-                // The first refusal is the one worth telling: the others were guesses.
-                match (
-                    self.fetch(&reference, &name, &auth, &options.registries)
-                        .await,
-                    &result,
-                ) {
-                    (Ok(()), _) => {
-                        result = Ok(());
-                        break;
-                    }
-                    (Err(error), Err(Error::Registry { reason, .. })) if reason.is_empty() => {
-                        result = Err(error)
-                    }
-                    _ => {}
-                }
-            }
-            result?;
+            self.fetch_from_any(&reference, &name, options).await?;
         }
         self.find(&name).await?.ok_or_else(|| Error::Registry {
             name,
@@ -78,36 +60,91 @@ impl Images {
         })
     }
 
+    async fn fetch_from_any(
+        &self,
+        reference: &Reference,
+        name: &str,
+        options: &PullOptions,
+    ) -> Result<(), Error> {
+        let failed = |reason: String| Error::Registry {
+            name: name.to_owned(),
+            reason,
+        };
+        let hosts = options.registries.hosts(reference).await.map_err(failed)?;
+        let is_known = reference.digest().is_some();
+        let mut failures = Vec::new();
+        for host in hosts.iter().filter(|host| host.resolves || is_known) {
+            match self
+                .fetch_by_any_login(reference, name, host, options)
+                .await
+            {
+                Ok(()) => return Ok(()),
+                // The next one would not help.
+                Err(error @ Error::Containerd(_)) => return Err(error),
+                Err(error) => failures.push((&host.address, error)),
+            }
+        }
+        if failures.len() == 1 {
+            return Err(failures.remove(0).1);
+        }
+        let reasons = failures.iter().map(|(address, error)| match error {
+            Error::Registry { reason, .. } => format!("{address}: {reason}"),
+            other => format!("{address}: {other}"),
+        });
+        Err(failed(match &*reasons.collect::<Vec<_>>() {
+            [] => "its registry's hosts.toml names nobody who may be asked".to_owned(),
+            reasons => reasons.join("; "),
+        }))
+    }
+
+    async fn fetch_by_any_login(
+        &self,
+        reference: &Reference,
+        name: &str,
+        host: &Host,
+        options: &PullOptions,
+    ) -> Result<(), Error> {
+        // They are for the registry; a mirror need not know them.
+        let logins = options.credentials.iter().filter(|_| host.is_registry);
+        let logins = logins.map(|c| RegistryAuth::Basic(c.username.clone(), c.password.clone()));
+        // The first refusal is the one worth telling: the others were guesses.
+        let mut first = None;
+        for auth in logins.chain([RegistryAuth::Anonymous]) {
+            match self
+                .fetch(reference, name, &auth, host, &options.registries)
+                .await
+            {
+                Ok(()) => return Ok(()),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+
     async fn fetch(
         &self,
         reference: &Reference,
         name: &str,
         auth: &RegistryAuth,
+        host: &Host,
         registries: &Registries,
     ) -> Result<(), Error> {
-        // The registry client asks for the process's default; whoever set it first is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let registry = reference.resolve_registry();
-        let plain =
-            is_loopback(registry) || registries.plain_http.iter().any(|host| host == registry);
-        let protocol = if plain {
-            ClientProtocol::Http
-        } else {
-            ClientProtocol::Https
+        let failed = |reason: String| Error::Registry {
+            name: name.to_owned(),
+            reason,
         };
-        let client = Client::new(ClientConfig {
-            protocol,
-            connect_timeout: Some(std::time::Duration::from_secs(30)),
-            read_timeout: Some(std::time::Duration::from_secs(60)),
-            ..Default::default()
-        });
+        let client = registries.client(host).await.map_err(failed)?;
+        let mut reference = reference.clone();
+        if host.address != reference.resolve_registry() {
+            reference.set_mirror_registry(host.address.clone());
+        }
         let lease = format!("gantry-pull-{}", manifest::digest(name.as_bytes()));
         let lease = self
             .containerd
             .create_lease(&lease, self.clock.now())
             .await?;
         let fetched = self
-            .fetch_leased(&client, reference, name, auth, &lease)
+            .fetch_leased(&client, &reference, name, auth, &lease)
             .await;
         // What the image's name leads to stays; the rest of a failed pull may go, and is fetched again.
         if fetched.is_ok() {
@@ -196,6 +233,46 @@ impl Images {
         Ok(containerd
             .put_image(name, (&target).into(), HashMap::new())
             .await?)
+    }
+}
+
+impl Registries {
+    /// Whom to ask for the image, one after the other.
+    async fn hosts(&self, reference: &Reference) -> Result<Vec<Host>, String> {
+        let address = reference.resolve_registry();
+        match &self.config_dir {
+            Some(dir) => hosts::of(dir, reference.registry(), address).await,
+            None => Ok(vec![Host::registry(address)]),
+        }
+    }
+
+    async fn client(&self, host: &Host) -> Result<Client, String> {
+        // The registry client asks for the process's default; whoever set it first is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let plain = host.plain.unwrap_or_else(|| {
+            is_loopback(&host.address) || self.plain_http.contains(&host.address)
+        });
+        let mut extra_root_certificates = Vec::new();
+        for path in &host.ca {
+            let data = tokio::fs::read(path).await;
+            extra_root_certificates.push(Certificate {
+                encoding: CertificateEncoding::Pem,
+                data: data.map_err(|error| format!("{}: {error}", path.display()))?,
+            });
+        }
+        let config = ClientConfig {
+            protocol: if plain {
+                ClientProtocol::Http
+            } else {
+                ClientProtocol::Https
+            },
+            accept_invalid_certificates: host.skip_verify,
+            extra_root_certificates,
+            connect_timeout: Some(std::time::Duration::from_secs(30)),
+            read_timeout: Some(std::time::Duration::from_secs(60)),
+            ..Default::default()
+        };
+        Client::try_from(config).map_err(|error| explain(&error))
     }
 }
 

@@ -11,6 +11,7 @@ use clap::{Parser, ValueEnum};
 use e2e::conformance::choice::Choice;
 use e2e::conformance::judged::Judged;
 use e2e::conformance::nodes::Nodes;
+use e2e::conformance::registry::Registry;
 use e2e::conformance::report::{Table, behind};
 use e2e::conformance::results::{Outcome, Results};
 use e2e::conformance::run::{Ended, Runner};
@@ -114,10 +115,12 @@ fn run(args: &Args) -> io::Result<bool> {
 
     println!("==> starting two nodes");
     hosts::join()?;
+    let registry = Registry::start(&args.images, &args.data)?;
     let mut nodes: Box<dyn Judged> = match args.against {
-        Against::Ours => Box::new(Nodes::start(&args.data, &args.cgroup)?),
+        Against::Ours => Box::new(Nodes::start(&args.data, &args.cgroup, registry.config())?),
         Against::Upstream => {
-            let upstream = Upstream::start(&args.data, &args.cgroup, &suite.images)?;
+            let upstream =
+                Upstream::start(&args.data, &args.cgroup, &suite.images, registry.config())?;
             Box::new(upstream)
         }
     };

@@ -20,20 +20,23 @@ pub struct Nodes {
     admin: PathBuf,
     directory: PathBuf,
     cgroup: String,
+    registries: PathBuf,
     /// In the order in which they end.
     processes: Vec<Process>,
 }
 
 impl Nodes {
     /// Starts it with its data below `directory` and its pods' cgroups below `cgroup`, and waits until both nodes are Ready.
+    /// `registries` has a `hosts.toml` for them.
     ///
     /// # Errors
     /// When a process does not start.
-    pub fn start(directory: &Path, cgroup: &str) -> io::Result<Self> {
+    pub fn start(directory: &Path, cgroup: &str, registries: &Path) -> io::Result<Self> {
         let mut nodes = Self {
             admin: directory.join("node-1/admin.conf"),
             directory: directory.to_owned(),
             cgroup: cgroup.to_owned(),
+            registries: registries.to_owned(),
             processes: Vec::new(),
         };
         let [first, second] = &HOSTS;
@@ -103,6 +106,7 @@ impl Nodes {
         // Nobody answers there, so that each node brings a containerd of its own.
         command.arg("--container-runtime-endpoint");
         command.arg(format!("/run/{}-has-none.sock", host.name));
+        command.arg("--registry-config-dir").arg(&self.registries);
         // However full the machine's disk is.
         command.args([
             "--eviction-hard",

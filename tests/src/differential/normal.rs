@@ -103,8 +103,10 @@ fn collect(value: &Value, field: &str, names: &mut Names, versions: &mut BTreeSe
             // In the order of the names, which is the same for both servers.
             let sorted: BTreeMap<_, _> = map.iter().collect();
             for (field, value) in sorted {
-                // The version of a list is that of the moment, which other sequences move on.
-                if !(is_list(map) && field == "metadata") {
+                // The version of a list or a bookmark is that of the moment, which other sequences move on.
+                let of_the_moment =
+                    is_list(map) && field == "metadata" || is_bookmark(map) && field == "object";
+                if !of_the_moment {
                     collect(value, field, names, versions);
                 }
             }
@@ -143,11 +145,13 @@ fn collect(value: &Value, field: &str, names: &mut Names, versions: &mut BTreeSe
 fn rewrite(value: Value, field: &str, names: &Names, ranks: &BTreeMap<u64, usize>) -> Value {
     match value {
         Value::Object(map) => {
-            let list = is_list(&map);
+            let (list, bookmark) = (is_list(&map), is_bookmark(&map));
             map.into_iter()
                 .map(|(name, mut value)| {
                     if list && name == "metadata" {
                         since(&mut value["resourceVersion"], ranks);
+                    } else if bookmark && name == "object" {
+                        since(&mut value["metadata"]["resourceVersion"], ranks);
                     }
                     let value = rewrite(value, &name, names, ranks);
                     (names.rewrite(&name), value)
@@ -192,7 +196,11 @@ fn is_list(map: &serde_json::Map<String, Value>) -> bool {
     map.contains_key("items") || map.contains_key("rows")
 }
 
-/// The version of a list, by the last version of an object that it cannot have missed.
+fn is_bookmark(event: &serde_json::Map<String, Value>) -> bool {
+    event.get("type").is_some_and(|kind| kind == "BOOKMARK")
+}
+
+/// The version of a list or a bookmark, by the last version of an object that it cannot have missed.
 fn since(version: &mut Value, ranks: &BTreeMap<u64, usize>) {
     if let Some(number) = version.as_str().and_then(|text| text.parse::<u64>().ok()) {
         let rank = ranks
@@ -278,6 +286,19 @@ mod tests {
         assert_eq!(ours, theirs);
         assert_eq!(ours[1].body["message"], "<generated 1> of <uid 1>");
         assert_eq!(ours[1].body["metadata"]["resourceVersion"], "<version 2>");
+    }
+
+    #[test]
+    fn a_bookmark_says_the_moment() {
+        let said = |version: &str, bookmark: &str| {
+            let event = |kind: &str, version: &str| json!({"type": kind, "object": {"metadata": {"resourceVersion": version}}});
+            normalize(&[answer(json!([
+                event("ADDED", version),
+                event("BOOKMARK", bookmark)
+            ]))])
+        };
+        assert_eq!(said("7", "7"), said("7", "9"));
+        assert_ne!(said("7", "6"), said("7", "9"));
     }
 
     #[test]

@@ -159,6 +159,7 @@ impl Worker {
             credentials: self.pull_credentials(pod, name).await,
             registries: Registries {
                 plain_http: self.shared.config.plain_http_registries.clone(),
+                config_dir: Some(self.shared.config.registry_config_dir.clone()),
             },
         };
         back_off.grow(now);

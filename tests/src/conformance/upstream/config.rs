@@ -15,6 +15,8 @@ pub struct Containerd<'a> {
     pub state: &'a Path,
     /// The image of pods' first processes.
     pub sandbox: &'a str,
+    /// Where a `hosts.toml` says which registries are asked.
+    pub registries: &'a Path,
     /// Network plugins.
     pub plugins: &'a Path,
     /// What those are told.
@@ -33,6 +35,7 @@ impl Containerd<'_> {
         let (root, state) = (quoted(self.root), quoted(self.state));
         let (plugins, network) = (quoted(self.plugins), quoted(self.network));
         let (socket, sandbox) = (json!(self.socket()), json!(self.sandbox));
+        let registries = quoted(self.registries);
         let optional = quoted(&self.root.join("opt"));
         // A string of JSON without control characters is one of TOML. NRI is off, since its socket lies where the other host's
         // would. Without CAP_SYS_RESOURCE runc fails at a negative oom_score_adj unless it is raised to what may be set.
@@ -46,6 +49,8 @@ address = {socket}
 snapshotter = "overlayfs"
 [plugins."io.containerd.cri.v1.images".pinned_images]
 sandbox = {sandbox}
+[plugins."io.containerd.cri.v1.images".registry]
+config_path = {registries}
 [plugins."io.containerd.cri.v1.runtime"]
 restrict_oom_score_adj = true
 [plugins."io.containerd.cri.v1.runtime".containerd]
@@ -125,6 +130,7 @@ mod tests {
             root: Path::new("/d/root"),
             state: Path::new("/run/s"),
             sandbox: "host/pause:3",
+            registries: Path::new("/d/certs.d"),
             plugins: Path::new("/d/p\"q"),
             network: Path::new("/d/net"),
         };
@@ -133,6 +139,7 @@ mod tests {
             "root = \"/d/root\"",
             "address = \"/run/s/containerd.sock\"",
             "sandbox = \"host/pause:3\"",
+            "config_path = \"/d/certs.d\"",
             "bin_dirs = [\"/d/p\\\"q\"]",
             "conf_dir = \"/d/net\"",
         ] {

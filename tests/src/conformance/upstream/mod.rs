@@ -47,11 +47,16 @@ pub struct Upstream {
 
 impl Upstream {
     /// Starts it with its data below `directory` and its pods' cgroups below `cgroup`, and waits until both nodes are Ready.
-    /// `images` are the suite's: the one that sandboxes are made of is among them.
+    /// `images` are the suite's: the one that sandboxes are made of is among them. `registries` has a `hosts.toml` for the nodes.
     ///
     /// # Errors
     /// When a process does not start.
-    pub fn start(directory: &Path, cgroup: &str, images: &[String]) -> io::Result<Self> {
+    pub fn start(
+        directory: &Path,
+        cgroup: &str,
+        images: &[String],
+        registries: &Path,
+    ) -> io::Result<Self> {
         let pki_directory = directory.join("pki");
         std::fs::create_dir_all(&pki_directory)?;
         let pki = Pki::make(&pki_directory, "kubernetes")?;
@@ -80,7 +85,8 @@ impl Upstream {
         upstream.launch("coredns", directory, coredns)?;
         let sandbox = sandbox_image(images)?;
         for host in HOSTS {
-            let node = node::Node::prepare(host, directory, cgroup, sandbox, &pki, &url)?;
+            let node =
+                node::Node::prepare(host, directory, cgroup, sandbox, registries, &pki, &url)?;
             for program in node::PROGRAMS {
                 let name = format!("{}-{program}", host.name);
                 upstream.launch(&name, directory, node.command(program)?)?;

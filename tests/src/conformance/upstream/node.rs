@@ -36,6 +36,7 @@ impl Node {
         directory: &Path,
         cgroup: &str,
         sandbox: &str,
+        registries: &Path,
         pki: &Pki,
         url: &str,
     ) -> io::Result<Self> {
@@ -52,6 +53,7 @@ impl Node {
             // Short: a path to a socket has at most 107 bytes.
             state: &Path::new("/run").join(format!("{}-containerd", host.name)),
             sandbox,
+            registries,
             plugins: &network::plugins(directory),
             network: &networks,
         };
