@@ -56,6 +56,9 @@ pub struct NodeOptions {
     /// The cgroup that pods' cgroups are below.
     #[arg(long, default_value = "/")]
     pub cgroup_root: String,
+    /// Where HOST[:PORT]/hosts.toml says which mirrors of a registry are asked, in containerd's words.
+    #[arg(long, default_value = "/etc/containerd/certs.d", value_name = "DIR")]
+    pub registry_config_dir: PathBuf,
 }
 
 impl NodeOptions {
@@ -86,6 +89,7 @@ impl NodeOptions {
             pod_cidr: Some(self.pod_cidr),
             cluster_cidr: Some(self.cluster_cidr.unwrap_or(self.pod_cidr)),
             cgroup_root: self.cgroup_root.clone(),
+            registry_config_dir: self.registry_config_dir.clone(),
             eviction_hard: self.eviction_hard,
             port: self.kubelet_port,
             client_ca_file: Some(data_dir.join("pki/ca.crt")),

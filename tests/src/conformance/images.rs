@@ -212,6 +212,9 @@ const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\n\
 const GROUP: &str = "root:x:0:\ndaemon:x:1:\nwww-data:x:33:\nuser-defined-in-image:x:1000:\n\
     group-defined-in-image:x:50000:user-defined-in-image\nnogroup:x:65533:\nnobody:x:65534:\n";
 
+/// The system that agnhost and what is made from it stand on, as the originals say in `/etc/os-release`.
+const OS_RELEASE: &str = "NAME=\"Alpine Linux\"\nID=alpine\nPRETTY_NAME=\"Alpine Linux\"\n";
+
 impl Recipe {
     /// True for a full name such as `HOST/FOLDER/NAME:TAG`.
     fn makes(&self, image: &str) -> bool {
@@ -316,6 +319,7 @@ fn own_layer(recipe: &Recipe) -> io::Result<Vec<u8>> {
     }
     if recipe.programs.iter().any(|(_, path)| *path == "agnhost") {
         symlink("agnhost", root.join("agnhost-2"))?;
+        fs::write(root.join("etc/os-release"), OS_RELEASE)?;
     }
     layer(root)
 }
