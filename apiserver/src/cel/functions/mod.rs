@@ -185,6 +185,7 @@ pub fn call(
 /// What upstream says, which binds an operator once: to what its first operand is able to do, whatever the other one is.
 fn no_overload(name: &str, args: &[Value]) -> Error {
     let is_able = |first: &Value| match (name, first) {
+        // Bound to whatever comes; they refuse it themselves.
         ("!_", _) | ("-_", Value::Bool(_)) => true,
         _ => named(name)
             .iter()
