@@ -56,7 +56,7 @@ pub struct NodeOptions {
     /// The cgroup that pods' cgroups are below.
     #[arg(long, default_value = "/")]
     pub cgroup_root: String,
-    /// Where HOST[:PORT]/hosts.toml says which mirrors of a registry are asked, in containerd's words.
+    /// Where HOST[:PORT]/hosts.toml, or _default/hosts.toml, says which mirrors of a registry are asked, in containerd's words.
     #[arg(long, default_value = "/etc/containerd/certs.d", value_name = "DIR")]
     pub registry_config_dir: PathBuf,
 }

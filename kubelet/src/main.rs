@@ -108,7 +108,7 @@ struct Flags {
     /// Registries (host:port) that speak plain HTTP.
     #[arg(long, value_delimiter = ',')]
     plain_http_registries: Vec<String>,
-    /// Where HOST[:PORT]/hosts.toml says which mirrors of a registry are asked, in containerd's words.
+    /// Where HOST[:PORT]/hosts.toml, or _default/hosts.toml, says which mirrors of a registry are asked, in containerd's words.
     #[arg(long, default_value = "/etc/containerd/certs.d")]
     registry_config_dir: PathBuf,
 }

@@ -18,11 +18,12 @@ pub struct BackoffPolicy {
 }
 
 impl BackoffPolicy {
-    /// For a key in a work queue: 5 ms, doubling, to 1,000 s (client-go's `ItemExponentialFailureRateLimiter`).
+    /// For a key in a work queue: 5 ms, doubling, to a minute. client-go's `ItemExponentialFailureRateLimiter` goes on to 1,000 s,
+    /// by when what was in the way, such as a quota, may be gone for a quarter of an hour.
     pub const KEY: BackoffPolicy = BackoffPolicy {
         base: Duration::from_millis(5),
         factor: 2.0,
-        cap: Duration::from_secs(1000),
+        cap: Duration::from_secs(60),
         jitter: 0.0,
     };
 
@@ -90,9 +91,9 @@ mod tests {
     fn delays_double_up_to_the_cap_and_never_overflow() {
         let ms = |n| BackoffPolicy::KEY.delay(n).as_millis();
         assert_eq!((ms(1), ms(2), ms(3), ms(11)), (5, 10, 20, 5120));
-        assert_eq!(ms(18), 655_360);
-        assert_eq!(ms(19), 1_000_000);
-        assert_eq!(ms(u32::MAX), 1_000_000);
+        assert_eq!(ms(14), 40_960);
+        assert_eq!(ms(15), 60_000);
+        assert_eq!(ms(u32::MAX), 60_000);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::decisions::{Decisions, Outcome, Record};
 use crate::pod::{Load, PodKey, PodSpec};
 use crate::preemption::{Budget, Budgets, Victim};
 use crate::queue::{Event, Instant, Queue, Waiting};
-use crate::snapshot::{NodeChange, NodeIx, NodeShape, Snapshot};
+use crate::snapshot::{NodeChange, NodeIx, NodeShape, Placed, Snapshot};
 use crate::text::{Map, Text};
 use crate::workloads::Workloads;
 
@@ -171,7 +171,10 @@ impl Scheduling {
                     namespace: namespace.clone(),
                 });
             }
-            if before.is_none_or(|before| before.node != at || before.load != pod.load) {
+            // That it was assumed there told nobody.
+            let is_new =
+                |before: Placed| before.assumed || before.node != at || before.load != pod.load;
+            if before.is_none_or(is_new) {
                 self.happened(Event::Placed { namespace });
             }
             return;

@@ -109,7 +109,6 @@ impl Controller for DaemonSets {
 
     async fn reconcile(&self, cx: &Context, key: &Key) -> Result<Next, ReconcileError> {
         let Some(set) = self.sets.get(key) else {
-            self.expectations.forget(key);
             self.written.forget(key);
             self.failed.forget(key);
             return Ok(Next::Done);
@@ -150,6 +149,8 @@ impl Controller for DaemonSets {
         hashes.extend(same.map(hash_of));
 
         let selects = |pod: &Object<Pod>| value.selector.matches(&pod.value.labels);
+        // Asked before the pods are read: one that arrives in between must not count as seen.
+        let current = self.expectations.satisfied(&set.uid);
         let candidates = control.candidates();
         let pods = control.claim(false, selects, candidates).await?;
         let places = self.places(&set, &pods);
@@ -164,7 +165,6 @@ impl Controller for DaemonSets {
             set: &set,
             control,
         };
-        let current = self.expectations.satisfied(key);
         let mut again = Next::Done;
         let done = if current {
             work.manage(&look, &places, hashes[0], &mut again).await
@@ -176,7 +176,7 @@ impl Controller for DaemonSets {
         done?;
         stored?;
         if !current {
-            let left = self.expectations.expires_in(key);
+            let left = self.expectations.expires_in(&set.uid);
             return Ok(left.map_or(Next::Retry, Next::After));
         }
         let limit = value.history_limit;
@@ -266,7 +266,7 @@ impl Work<'_> {
             changes.delete.push(pod);
         }
         self.make(changes, hash).await?;
-        let seen = self.controller.expectations.satisfied(&self.set.key);
+        let seen = self.controller.expectations.satisfied(&self.set.uid);
         if seen && self.set.value.strategy != Strategy::OnDelete {
             self.make(look.roll(places), hash).await?;
         }

@@ -231,7 +231,7 @@ impl<'a> Look<'a> {
         }
         self.count().await?;
         managed?;
-        let expires = self.jobs.expectations.expires_in(&self.job.key);
+        let expires = self.jobs.expectations.expires_in(&self.job.uid);
         let next = self.next.into_iter().chain(expires).min();
         Ok(next.map_or(Next::Done, Next::After))
     }

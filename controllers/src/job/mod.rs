@@ -105,7 +105,6 @@ impl Jobs {
     }
 
     fn forget(&self, key: &Key) {
-        self.expectations.forget(key);
         self.taken_off.forget(key);
         self.failures.lock().remove(key);
         self.written.forget(key);
@@ -128,7 +127,7 @@ impl Controller for Jobs {
                     let key = &change.latest().key;
                     if new.is_none() {
                         // Another of the same name may follow before anybody looks.
-                        expectations.forget(key);
+                        expectations.forget(&change.latest().uid);
                         taken_off.forget(key);
                         failures.lock().remove(key);
                     }
@@ -141,19 +140,16 @@ impl Controller for Jobs {
         wiring.watch(&self.pods, move |change, queue| {
             let resource = jobs.resource();
             for (key, uid) in Pod::owners_of_kind(change, resource.group(), resource.kind()) {
-                // Another Job of the same name has expectations of its own; those of the old one went with it.
-                if jobs.get(&key).is_none_or(|job| *job.uid == *uid) {
-                    let pod = change.latest();
-                    let owner = pod.value.controller.as_ref();
-                    if change.old.is_none() && owner.is_some_and(|owner| owner.uid == uid) {
-                        expectations.created(&key, pod.key.name());
-                    }
-                    if change.new.is_none() || pod.value.deletion.is_some() {
-                        expectations.deleted(&key, &pod.uid);
-                    }
-                    if change.new.is_none() || !policy::work(&pod.value).tracked {
-                        taken_off.seen(&key, &pod.uid);
-                    }
+                let pod = change.latest();
+                let owner = pod.value.controller.as_ref();
+                if change.old.is_none() && owner.is_some_and(|owner| owner.uid == uid) {
+                    expectations.created(&uid, pod.key.name());
+                }
+                if change.new.is_none() || pod.value.deletion.is_some() {
+                    expectations.deleted(&uid, &pod.uid);
+                }
+                if change.new.is_none() || !policy::work(&pod.value).tracked {
+                    taken_off.seen(&key, &pod.uid);
                 }
                 queue.add_after(key, GATHER);
             }
@@ -180,6 +176,7 @@ impl Controller for Jobs {
             return Ok(Next::Done);
         }
         if job.value.is_finished() {
+            self.expectations.forget(&job.uid);
             self.forget(key);
             return Ok(Next::Done);
         }
@@ -193,7 +190,7 @@ impl Controller for Jobs {
             return Ok(Next::Done);
         }
         // Asked before the pods are read: a pod that arrives in between must not count as seen.
-        let current = self.expectations.satisfied(key);
+        let current = self.expectations.satisfied(&job.uid);
         let resource = self.jobs.resource();
         let control = PodControl::new(cx, &self.pods, &self.expectations, resource, &job)
             .with_finalizer(FINALIZER);

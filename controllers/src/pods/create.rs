@@ -87,7 +87,7 @@ impl PodControl<'_> {
     /// False if the name is taken by one that this call did not make.
     pub async fn create(&self, name: &str, pod: &Tree) -> Result<bool, Error> {
         // A pod that another call made, or is making, could not be told from this call's: both have the same owner.
-        if !self.expectations.expect_create(self.key, name) {
+        if !self.expectations.expect_create(self.uid, name) {
             return Ok(false);
         }
         let key = Key::new(self.key.namespace(), name);
@@ -95,13 +95,11 @@ impl PodControl<'_> {
             Some(_) => Ok(false),
             None => self.ask_for(&key, pod).await,
         };
-        let will_come = match &created {
-            Ok(is_made) => *is_made,
-            // Of an unknown fate the informer will tell, or the expectation expires.
-            Err(failed) => !failed.for_sure,
-        };
-        if !will_come {
-            self.expectations.created(self.key, name);
+        match &created {
+            Ok(true) => {}
+            // The informer will tell, or the expectation expires.
+            Err(failed) if !failed.for_sure => self.expectations.doubt(self.uid),
+            Ok(false) | Err(_) => self.expectations.created(self.uid, name),
         }
         created.map_err(|failed| failed.error)
     }

@@ -12,7 +12,7 @@ impl PodControl<'_> {
     /// Deletes pods, all at once, and tells.
     pub async fn delete_all(&self, victims: &[Arc<Object<Pod>>]) -> Result<(), Error> {
         self.expectations
-            .expect_deletes(self.key, victims.iter().map(|p| p.uid.to_string()));
+            .expect_deletes(self.uid, victims.iter().map(|p| p.uid.to_string()));
         let results = join_all(victims.iter().map(|pod| async {
             let deleted = self.delete_expected(pod).await;
             match &deleted {
@@ -42,7 +42,7 @@ impl PodControl<'_> {
     /// Deletes one pod; false if it was gone already. Nothing is told.
     pub async fn delete(&self, pod: &Object<Pod>) -> Result<bool, Error> {
         self.expectations
-            .expect_deletes(self.key, [pod.uid.to_string()]);
+            .expect_deletes(self.uid, [pod.uid.to_string()]);
         self.delete_expected(pod).await
     }
 
@@ -56,14 +56,14 @@ impl PodControl<'_> {
                 .delete(self.pods.resource(), &pod.key, &options)
                 .await
             {
-                Ok(()) => return Ok(true),
+                // Marked already, maybe, by somebody else.
+                Ok(()) => {
+                    self.strike_off_seen(pod);
+                    return Ok(true);
+                }
                 // Gone, or another of that name: as wished.
                 Err(error) if error.is_not_found() || error.is_conflict() => {
-                    // As long as it is here as it was, the event of its end is still to come, and we would count it.
-                    let known = self.pods.get(&pod.key);
-                    if !known.is_some_and(|k| k.uid == pod.uid && k.value.deletion.is_none()) {
-                        self.expectations.deleted(self.key, &pod.uid);
-                    }
+                    self.strike_off_seen(pod);
                     return Ok(false);
                 }
                 Err(error)
@@ -72,12 +72,22 @@ impl PodControl<'_> {
                     tokio::time::sleep(backoff.fail(&self.cx.random)).await;
                 }
                 Err(error) => {
-                    if !error.may_have_taken_effect() {
-                        self.expectations.deleted(self.key, &pod.uid);
+                    if error.may_have_taken_effect() {
+                        self.expectations.doubt(self.uid);
+                    } else {
+                        self.expectations.deleted(self.uid, &pod.uid);
                     }
                     return Err(error);
                 }
             }
+        }
+    }
+
+    /// As long as the pod is here as it was, the event of its end is still to come, and we would count it.
+    fn strike_off_seen(&self, pod: &Object<Pod>) {
+        let known = self.pods.get(&pod.key);
+        if !known.is_some_and(|k| k.uid == pod.uid && k.value.deletion.is_none()) {
+            self.expectations.deleted(self.uid, &pod.uid);
         }
     }
 }

@@ -15,20 +15,17 @@ pub fn seen<P: Projection>(
 ) {
     let resource = owners.resource();
     for (key, uid) in Pod::owners_of_kind(change, resource.group(), resource.kind()) {
-        // Another owner of the same name has expectations of its own; those of the old one went with it.
-        if owners.get(&key).is_none_or(|owner| *owner.uid == *uid) {
-            let pod = change.latest();
-            let is_owner = pod
-                .value
-                .controller
-                .as_ref()
-                .is_some_and(|owner| owner.uid == uid);
-            if change.old.is_none() && is_owner {
-                expectations.created(&key, pod.key.name());
-            }
-            if change.new.is_none() || pod.value.deletion.is_some() {
-                expectations.deleted(&key, &pod.uid);
-            }
+        let pod = change.latest();
+        let is_owner = pod
+            .value
+            .controller
+            .as_ref()
+            .is_some_and(|owner| owner.uid == uid);
+        if change.old.is_none() && is_owner {
+            expectations.created(&uid, pod.key.name());
+        }
+        if change.new.is_none() || pod.value.deletion.is_some() {
+            expectations.deleted(&uid, &pod.uid);
         }
         queue.add(key);
     }

@@ -82,14 +82,13 @@ impl<K: Kind> Controller for Replicas<K> {
 
     async fn reconcile(&self, cx: &Context, key: &Key) -> Result<Next, ReconcileError> {
         let Some(set) = self.sets.get(key) else {
-            self.expectations.forget(key);
             self.written.forget(key);
             return Ok(Next::Done);
         };
         if self.waits && !self.written.is_seen(&cx.client, &self.sets, key).await? {
             return Ok(Next::Retry);
         }
-        let current = !self.waits || self.expectations.satisfied(key);
+        let current = !self.waits || self.expectations.satisfied(&set.uid);
         let resource = self.sets.resource();
         let control = PodControl::new(cx, &self.pods, &self.expectations, resource, &set);
         let mut pods = control.candidates();
@@ -114,7 +113,7 @@ impl<K: Kind> Controller for Replicas<K> {
             &set.value,
             current,
             &pods,
-            &self.expectations.deleting(key),
+            &self.expectations.deleting(&set.uid),
             terminating,
             managed.as_ref().err(),
             now,
@@ -134,7 +133,7 @@ impl<K: Kind> Controller for Replicas<K> {
         }
         Ok(self
             .expectations
-            .expires_in(key)
+            .expires_in(&set.uid)
             .map_or(Next::Done, Next::After))
     }
 }

@@ -87,15 +87,14 @@ impl Controller for StatefulSets {
 
     async fn reconcile(&self, cx: &Context, key: &Key) -> Result<Next, ReconcileError> {
         let Some(set) = self.sets.get(key) else {
-            self.expectations.forget(key);
             self.written.forget(key);
             return Ok(Next::Done);
         };
         if !self.written.is_seen(&cx.client, &self.sets, key).await? {
             return Ok(Next::Retry);
         }
-        if !self.expectations.satisfied(key) {
-            let left = self.expectations.expires_in(key);
+        if !self.expectations.satisfied(&set.uid) {
+            let left = self.expectations.expires_in(&set.uid);
             return Ok(left.map_or(Next::Retry, Next::After));
         }
         let value = &set.value;

@@ -154,6 +154,11 @@ impl Containerd {
             .to_owned())
     }
 
+    /// The id of the lease that what is made through it belongs to.
+    pub(super) fn lease(&self) -> Option<&str> {
+        self.headers.lease.as_ref()?.to_str().ok()
+    }
+
     /// The same connection; what is made through it belongs to `lease`.
     #[must_use]
     pub fn leased(&self, lease: &Lease) -> Self {

@@ -16,11 +16,13 @@ use super::{Containerd, Error};
 pub type Descriptor = containerd_client::types::Descriptor;
 
 impl Containerd {
-    /// Whether the blob is there, whole.
+    /// Whether the blob is there, whole. It belongs to this connection's lease from now on, so that it stays meanwhile.
     ///
     /// # Errors
     /// When containerd refuses.
-    pub async fn has_content(&self, digest: &str) -> Result<bool, Error> {
+    pub async fn keep_content(&self, digest: &str) -> Result<bool, Error> {
+        // In this order: between the two it could be collected.
+        self.lease_content(digest).await?;
         let request = InfoRequest {
             digest: digest.to_owned(),
         };
@@ -60,7 +62,7 @@ impl Containerd {
     /// there already.
     ///
     /// # Errors
-    /// What `chunks` yields, and when digest or size differ or containerd refuses.
+    /// `Source` with what `chunks` yields; otherwise when digest or size differ or containerd refuses.
     pub async fn write_content<E>(
         &self,
         digest: &str,
@@ -132,7 +134,7 @@ impl Containerd {
             Err(status) => Err(call(status)),
         };
         if let Some(source) = failure.lock().take() {
-            return Err(Error::Protocol(source));
+            return Err(Error::Source(source));
         }
         match written {
             Err(error) if error.is_already_exists() => self.label_content(digest, labels).await,

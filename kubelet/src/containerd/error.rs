@@ -14,6 +14,9 @@ pub enum Error {
     /// An answer lacks what the protocol promises.
     #[error("containerd: {0}")]
     Protocol(String),
+    /// What was to be written could not be read.
+    #[error("{0}")]
+    Source(String),
     /// containerd could not be started, or does not answer at its socket.
     #[error("containerd: {0}")]
     Unreachable(String),
@@ -60,7 +63,7 @@ impl Error {
                         Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded
                     )
             }
-            Self::Protocol(_) => false,
+            Self::Protocol(_) | Self::Source(_) => false,
             Self::Unreachable(_) => true,
         }
     }

@@ -1,6 +1,8 @@
 use std::collections::HashMap;
 
-use containerd_client::services::v1::{CreateRequest, DeleteRequest, ListRequest};
+use containerd_client::services::v1::{
+    AddResourceRequest, CreateRequest, DeleteRequest, ListRequest, Resource,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -31,6 +33,25 @@ impl Containerd {
             Err(error) if !error.is_already_exists() => Err(error),
             _ => Ok(Lease { id: id.to_owned() }),
         }
+    }
+
+    /// Adds a blob, which need not be there yet, to this connection's lease if it has one.
+    ///
+    /// # Errors
+    /// When containerd refuses.
+    pub(super) async fn lease_content(&self, digest: &str) -> Result<(), Error> {
+        let Some(lease) = self.lease() else {
+            return Ok(());
+        };
+        let request = AddResourceRequest {
+            id: lease.to_owned(),
+            resource: Some(Resource {
+                id: digest.to_owned(),
+                r#type: "content".to_owned(),
+            }),
+        };
+        let added = self.leases_service().add_resource(request).await;
+        added.map(|_| ()).map_err(Error::call("lease a blob"))
     }
 
     /// Lets go of what the lease kept.

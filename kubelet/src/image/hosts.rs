@@ -4,6 +4,7 @@
 //! what, and by which certificates it is believed. A file with another key is refused by that: asked in another way than was
 //! wanted, a registry may give another image.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use toml_edit::{DocumentMut, Item, TableLike, TomlError};
@@ -23,30 +24,54 @@ pub struct Host {
     pub ca: Vec<PathBuf>,
     /// Whether any certificate is believed.
     pub skip_verify: bool,
-    /// Whether it is no mirror: it is asked last, and gets the logins.
+    /// Whether it is no mirror, but the registry or in its domain: it gets the logins.
     pub is_registry: bool,
 }
 
 /// Whom to ask for an image, one after the other. Images have `registry` in their names; it is itself at `address`, unless a
-/// file says otherwise. `dir` has a directory for each registry, and `_default` for all others.
+/// file says otherwise. `dir` has a directory for each registry, `HOST_PORT_` or `HOST:PORT`, and `_default` for all others.
 ///
 /// # Errors
 /// Why a file cannot be read or followed, with its path.
 pub async fn of(dir: &Path, registry: &str, address: &str) -> Result<Vec<Host>, String> {
-    for name in [registry, "_default"] {
-        let dir = dir.join(name);
+    let with_port = registry.rsplit_once(':');
+    let with_port = with_port.map(|(host, port)| format!("{host}_{port}_"));
+    let names = [with_port.as_deref(), Some(registry), Some("_default")];
+    for dir in names.into_iter().flatten().map(|name| dir.join(name)) {
         let path = dir.join("hosts.toml");
         let in_file = |reason: String| format!("{}: {reason}", path.display());
         match tokio::fs::read_to_string(&path).await {
-            Ok(text) => return parse(&text, &dir, address).map_err(in_file),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(in_file(error.to_string())),
+            Ok(text) => return parse(&text, &dir, registry, address).map_err(in_file),
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(in_file(error.to_string()));
+            }
+            Err(_) => {}
+        }
+        // The first directory counts, whatever is in it.
+        match has_certificates(&dir).await {
+            Ok(false) => break,
+            Ok(true) => return Err(in_file("missing beside certificates".to_owned())),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(format!("{}: {error}", dir.display())),
         }
     }
     Ok(vec![Host::registry(address)])
 }
 
-fn parse(text: &str, dir: &Path, address: &str) -> Result<Vec<Host>, String> {
+/// Whether a directory holds certificates or keys.
+async fn has_certificates(dir: &Path) -> std::io::Result<bool> {
+    let mut entries = tokio::fs::read_dir(dir).await?;
+    while let Some(entry) = entries.next_entry().await? {
+        let path = entry.path();
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        if matches!(extension, Some("crt" | "cert" | "key")) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn parse(text: &str, dir: &Path, name: &str, address: &str) -> Result<Vec<Host>, String> {
     let file: DocumentMut = text.parse().map_err(|e: TomlError| e.to_string())?;
     let mut hosts = Vec::new();
     // What stands outside of `host` is about the registry itself.
@@ -56,7 +81,6 @@ fn parse(text: &str, dir: &Path, address: &str) -> Result<Vec<Host>, String> {
             "host" => {
                 for (url, settings) in table(key, value)?.iter() {
                     let mut mirror = Host::registry("");
-                    mirror.is_registry = false;
                     mirror.locate(url)?;
                     for (key, value) in table(url, settings)?.iter() {
                         mirror.set(key, value, dir)?;
@@ -68,7 +92,22 @@ fn parse(text: &str, dir: &Path, address: &str) -> Result<Vec<Host>, String> {
             _ => registry.set(key, value, dir)?,
         }
     }
+    if file.get("server").is_none() {
+        // They are the server's, as containerd reads them.
+        (registry.pulls, registry.resolves) = (true, true);
+    }
+    for mirror in &mut hosts {
+        let its =
+            |known: &str| known == mirror.address || mirror.address.ends_with(&format!(".{known}"));
+        mirror.is_registry = its(name) || its(&registry.address);
+    }
     hosts.push(registry);
+    if hosts
+        .iter()
+        .any(|host| host.plain == Some(true) && (host.skip_verify || !host.ca.is_empty()))
+    {
+        return Err("`ca` and `skip_verify` are for https".to_owned());
+    }
     hosts.retain(|host| host.pulls);
     Ok(hosts)
 }
@@ -94,10 +133,15 @@ impl Host {
         self.plain = match scheme {
             "http" => Some(true),
             "https" => Some(false),
-            _ => return Err(format!("{url:?}: neither http nor https")),
+            _ => return Err("an address is neither http nor https".to_owned()),
         };
-        if address.is_empty() || !matches!(path.trim_end_matches('/'), "" | "v2") {
-            return Err(format!("{url:?}: only host and port are supported"));
+        // Not repeated: it may have a password in it.
+        let more = |byte: char| matches!(byte, '@' | '?' | '#') || byte.is_whitespace();
+        if address.is_empty()
+            || address.contains(more)
+            || !matches!(path.trim_end_matches('/'), "" | "v2")
+        {
+            return Err("of an address only host and port are supported".to_owned());
         }
         self.address = address.to_owned();
         Ok(())
@@ -106,13 +150,14 @@ impl Host {
     fn set(&mut self, key: &str, value: &Item, dir: &Path) -> Result<(), String> {
         match key {
             "capabilities" => {
-                let listed = strings(key, value)?;
+                let listed = strings(key, value)?.into_iter();
+                let listed: Vec<String> = listed.map(str::to_ascii_lowercase).collect();
                 for capability in &listed {
-                    if !matches!(*capability, "pull" | "resolve" | "push") {
+                    if !matches!(&**capability, "pull" | "resolve" | "push" | "referrers") {
                         return Err(format!("unknown capability {capability:?}"));
                     }
                 }
-                let can = |what| listed.is_empty() || listed.contains(&what);
+                let can = |what| listed.is_empty() || listed.iter().any(|listed| listed == what);
                 (self.pulls, self.resolves) = (can("pull"), can("resolve"));
             }
             "ca" => self.ca = strings(key, value)?.iter().map(|at| dir.join(at)).collect(),
@@ -153,7 +198,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Vec<Host>, String> {
-        parse(text, Path::new("/certs.d/r.test"), "r.test")
+        parse(text, Path::new("/certs.d/r.test"), "r.test", "r.test")
     }
 
     #[test]
@@ -195,6 +240,32 @@ mod tests {
     }
 
     #[test]
+    fn the_registry_and_its_domain_get_the_logins() {
+        let hosts = read(
+            r#"
+            server = "https://own.test"
+            [host."https://r.test"]
+              ca = "r.pem"
+            [host."https://eu.r.test"]
+            [host."https://own.test"]
+            [host."https://other.test"]
+            [host."https://notr.test"]
+            "#,
+        );
+        let trusted = hosts.unwrap().into_iter().map(|host| host.is_registry);
+        assert_eq!(
+            trusted.collect::<Vec<_>>(),
+            [true, true, true, false, false, true]
+        );
+    }
+
+    #[test]
+    fn capabilities_without_a_server_are_nobodys() {
+        let hosts = read("capabilities = [\"Push\", \"referrers\"]").unwrap();
+        assert_eq!(hosts, [Host::registry("r.test")]);
+    }
+
+    #[test]
     fn a_file_that_says_nothing_changes_nothing() {
         assert_eq!(read("").unwrap(), [Host::registry("r.test")]);
     }
@@ -204,10 +275,10 @@ mod tests {
         for (text, reason) in [
             ("server = 1", "`server` is no string"),
             ("host = 1", "`host` is no table"),
-            ("[host.\"ftp://a\"]", "\"ftp://a\": neither http nor https"),
+            ("[host.\"ftp://a\"]", "an address is neither http nor https"),
             (
                 "[host.\"https://a/x\"]",
-                "\"https://a/x\": only host and port are supported",
+                "of an address only host and port are supported",
             ),
             (
                 "[host.\"https://a\"]\nheader = {}",
@@ -224,6 +295,14 @@ mod tests {
             (
                 "[host.\"https://a\"]\nca = [1]",
                 "`ca` is no list of strings",
+            ),
+            (
+                "[host.\"https://u:pw@a\"]",
+                "of an address only host and port are supported",
+            ),
+            (
+                "[host.\"http://a\"]\nskip_verify = true",
+                "`ca` and `skip_verify` are for https",
             ),
             ("skip_verify = 1", "`skip_verify` is neither true nor false"),
             ("client = \"a.pem\"", "`client` is not supported"),
@@ -248,6 +327,12 @@ mod tests {
         }
         assert_eq!(address("a.test").await.unwrap(), "mine.test");
         assert_eq!(address("b.test").await.unwrap(), "all.test");
+        std::fs::create_dir(dir.path().join("c.test_5000_")).unwrap();
+        assert_eq!(address("c.test:5000").await.unwrap(), "c.test:5000");
+        std::fs::write(dir.path().join("c.test_5000_/ca.crt"), "").unwrap();
+        let error = address("c.test:5000").await.unwrap_err();
+        let told = "c.test_5000_/hosts.toml: missing beside certificates";
+        assert!(error.ends_with(told), "{error}");
         std::fs::write(dir.path().join("a.test/hosts.toml"), "x = 1").unwrap();
         let error = address("a.test").await.unwrap_err();
         assert!(

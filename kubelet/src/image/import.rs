@@ -207,7 +207,7 @@ impl Archive {
 
     /// Copies a blob of any size into the content store.
     async fn copy(&self, containerd: &Containerd, blob: &Descriptor) -> Result<(), Error> {
-        if containerd.has_content(&blob.digest).await? {
+        if containerd.keep_content(&blob.digest).await? {
             return Ok(());
         }
         let (file, size) = self.open_entry(&blob_name(&blob.digest))?;

@@ -17,7 +17,7 @@ use super::manifest::{
     self, DOCKER_INDEX, DOCKER_MANIFEST, Descriptor, INDEX, Index, MANIFEST, Manifest,
 };
 use super::{Credentials, Error, ImageInfo, Images};
-use crate::containerd::{Containerd, Lease};
+use crate::containerd::{self, Containerd, Lease};
 
 const LAYERS_AT_ONCE: usize = 3;
 const ACCEPTED: [&str; 4] = [INDEX, DOCKER_INDEX, MANIFEST, DOCKER_MANIFEST];
@@ -50,12 +50,33 @@ impl Images {
         let reference = super::parse(name)?;
         let name = reference.whole();
         let turn = self.turn(&name);
+        let turn = turn.lock().await;
+        let lease = format!("gantry-pull-{}", manifest::digest(name.as_bytes()));
+        let lease = self
+            .containerd
+            .create_lease(&lease, self.clock.now())
+            .await?;
+        let pulled = match self
+            .fetch_from_any(&reference, &name, options, &lease)
+            .await
         {
-            let _turn = turn.lock().await;
-            self.fetch_from_any(&reference, &name, options).await?;
+            Ok(()) => self.unpack_pulled(&name).await,
+            Err(error) => Err(error),
+        };
+        // What the image's name leads to stays; the rest of a failed pull may go, and is fetched again.
+        self.containerd.delete_lease(&lease).await?;
+        drop(turn);
+        pulled
+    }
+
+    async fn unpack_pulled(&self, name: &str) -> Result<ImageInfo, Error> {
+        let found = self.find(name).await;
+        if found.is_err() {
+            // Who finds the name takes the image for whole, and does not pull it again.
+            self.containerd.delete_image(name, false).await?;
         }
-        self.find(&name).await?.ok_or_else(|| Error::Registry {
-            name,
+        found?.ok_or_else(|| Error::Registry {
+            name: name.to_owned(),
             reason: "it vanished while it was unpacked".into(),
         })
     }
@@ -65,6 +86,7 @@ impl Images {
         reference: &Reference,
         name: &str,
         options: &PullOptions,
+        lease: &Lease,
     ) -> Result<(), Error> {
         let failed = |reason: String| Error::Registry {
             name: name.to_owned(),
@@ -74,10 +96,8 @@ impl Images {
         let is_known = reference.digest().is_some();
         let mut failures = Vec::new();
         for host in hosts.iter().filter(|host| host.resolves || is_known) {
-            match self
-                .fetch_by_any_login(reference, name, host, options)
-                .await
-            {
+            let fetched = self.fetch_by_any_login(reference, name, host, options, lease);
+            match fetched.await {
                 Ok(()) => return Ok(()),
                 // The next one would not help.
                 Err(error @ Error::Containerd(_)) => return Err(error),
@@ -103,55 +123,31 @@ impl Images {
         name: &str,
         host: &Host,
         options: &PullOptions,
+        lease: &Lease,
     ) -> Result<(), Error> {
+        let failed = |reason: String| Error::Registry {
+            name: name.to_owned(),
+            reason,
+        };
+        let mut reference = reference.clone();
+        if host.address != reference.resolve_registry() {
+            reference.set_mirror_registry(host.address.clone());
+        }
         // They are for the registry; a mirror need not know them.
         let logins = options.credentials.iter().filter(|_| host.is_registry);
         let logins = logins.map(|c| RegistryAuth::Basic(c.username.clone(), c.password.clone()));
         // The first refusal is the one worth telling: the others were guesses.
         let mut first = None;
         for auth in logins.chain([RegistryAuth::Anonymous]) {
-            match self
-                .fetch(reference, name, &auth, host, &options.registries)
-                .await
-            {
+            // One for each: it remembers what it was let in with.
+            let client = options.registries.client(host).await.map_err(failed)?;
+            let fetched = self.fetch_leased(&client, &reference, name, &auth, lease);
+            match fetched.await {
                 Ok(()) => return Ok(()),
                 Err(error) => first = first.or(Some(error)),
             }
         }
         first.map_or(Ok(()), Err)
-    }
-
-    async fn fetch(
-        &self,
-        reference: &Reference,
-        name: &str,
-        auth: &RegistryAuth,
-        host: &Host,
-        registries: &Registries,
-    ) -> Result<(), Error> {
-        let failed = |reason: String| Error::Registry {
-            name: name.to_owned(),
-            reason,
-        };
-        let client = registries.client(host).await.map_err(failed)?;
-        let mut reference = reference.clone();
-        if host.address != reference.resolve_registry() {
-            reference.set_mirror_registry(host.address.clone());
-        }
-        let lease = format!("gantry-pull-{}", manifest::digest(name.as_bytes()));
-        let lease = self
-            .containerd
-            .create_lease(&lease, self.clock.now())
-            .await?;
-        let fetched = self
-            .fetch_leased(&client, &reference, name, auth, &lease)
-            .await;
-        // What the image's name leads to stays; the rest of a failed pull may go, and is fetched again.
-        if fetched.is_ok() {
-            self.find(name).await?;
-        }
-        self.containerd.delete_lease(&lease).await?;
-        fetched
     }
 
     async fn fetch_leased(
@@ -207,14 +203,22 @@ impl Images {
         blobs.sort_by(|a, b| a.digest.cmp(&b.digest));
         blobs.dedup_by(|a, b| a.digest == b.digest);
         let mut copies = FuturesUnordered::new();
+        let mut failure = None;
         for blob in blobs {
             if copies.len() >= LAYERS_AT_ONCE {
-                copies.next().await.transpose()?;
+                failure = copies.next().await.and_then(Result::err);
             }
-            copies.push(copy(&containerd, client, reference, blob, name));
+            if failure.is_some() {
+                break;
+            }
+            copies.push(self.copy(&containerd, client, reference, blob, name));
         }
+        // None is left half-written: whoever writes the blob next would meet it.
         while let Some(copied) = copies.next().await {
-            copied?;
+            failure = failure.or(copied.err());
+        }
+        if let Some(error) = failure {
+            return Err(error);
         }
         put(
             &containerd,
@@ -233,6 +237,42 @@ impl Images {
         Ok(containerd
             .put_image(name, (&target).into(), HashMap::new())
             .await?)
+    }
+
+    /// Copies a blob into the content store, unless it is there: one at a time, whichever images have it.
+    async fn copy(
+        &self,
+        containerd: &Containerd,
+        client: &Client,
+        reference: &Reference,
+        blob: &Descriptor,
+        name: &str,
+    ) -> Result<(), Error> {
+        let turn = self.turn(&blob.digest);
+        let _turn = turn.lock().await;
+        if containerd.keep_content(&blob.digest).await? {
+            return Ok(());
+        }
+        let failed = |reason: String| Error::Registry {
+            name: name.to_owned(),
+            reason,
+        };
+        let descriptor = OciDescriptor {
+            media_type: blob.media_type.clone(),
+            digest: blob.digest.clone(),
+            size: i64::try_from(blob.size).unwrap_or(i64::MAX),
+            ..Default::default()
+        };
+        let stream = client.pull_blob_stream(reference, &descriptor).await;
+        let stream = stream.map_err(|error| failed(explain(&error)))?.stream;
+        let written = containerd
+            .write_content(&blob.digest, blob.size, HashMap::new(), stream)
+            .await;
+        match written {
+            // The registry's fault, not containerd's.
+            Err(containerd::Error::Source(reason)) => Err(failed(reason)),
+            written => Ok(written?),
+        }
     }
 }
 
@@ -274,32 +314,6 @@ impl Registries {
         };
         Client::try_from(config).map_err(|error| explain(&error))
     }
-}
-
-async fn copy(
-    containerd: &Containerd,
-    client: &Client,
-    reference: &Reference,
-    blob: &Descriptor,
-    name: &str,
-) -> Result<(), Error> {
-    if containerd.has_content(&blob.digest).await? {
-        return Ok(());
-    }
-    let descriptor = OciDescriptor {
-        media_type: blob.media_type.clone(),
-        digest: blob.digest.clone(),
-        size: i64::try_from(blob.size).unwrap_or(i64::MAX),
-        ..Default::default()
-    };
-    let stream = client.pull_blob_stream(reference, &descriptor).await;
-    let stream = stream.map_err(|error| Error::Registry {
-        name: name.to_owned(),
-        reason: explain(&error),
-    })?;
-    Ok(containerd
-        .write_content(&blob.digest, blob.size, HashMap::new(), stream.stream)
-        .await?)
 }
 
 async fn put(

@@ -24,8 +24,12 @@ use crate::resource::Resource;
 /// The longest event that is accepted, in bytes: far above what an object may weigh.
 const MAX_EVENT: usize = 64 << 20;
 
-/// How much longer than the server's own timeout a silent connection is believed in.
+/// How much longer than the server's own timeout a connection is believed in.
 const SERVER_TIMEOUT_SLACK: Duration = Duration::from_secs(30);
+
+/// How long a silent one is: the server is always asked for bookmarks, and sends one a minute. Of a peer that vanished without
+/// a word nothing else would tell, since nothing is sent to it.
+const BOOKMARK_PATIENCE: Duration = Duration::from_secs(150);
 
 /// One change.
 #[derive(Debug)]
@@ -96,15 +100,13 @@ impl WatchStream {
                 Ok(None) => {}
                 Err(error) => return Some(Err(error.into())),
             }
-            let frame = match self.deadline {
-                None => self.body.frame().await,
-                Some(deadline) => {
-                    match tokio::time::timeout_at(deadline, self.body.frame()).await {
-                        Ok(frame) => frame,
-                        // The server has long ended it: the connection is dead.
-                        Err(_) => return None,
-                    }
-                }
+            let silent = tokio::time::Instant::now() + BOOKMARK_PATIENCE;
+            let until = self.deadline.map_or(silent, |end| end.min(silent));
+            let frame = match tokio::time::timeout_at(until, self.body.frame()).await {
+                Ok(frame) => frame,
+                // The server has long ended it: the connection is dead.
+                Err(_) if self.deadline == Some(until) => return None,
+                Err(_) => return Some(Err(Error::Transport("the watch fell silent".into()))),
             };
             match frame {
                 None if self.buffer.is_empty() => return None,

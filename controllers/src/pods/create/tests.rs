@@ -102,9 +102,9 @@ async fn created(times: usize, answers: Vec<(u16, Value)>) -> (Vec<bool>, Vec<St
         let made = control.create("set-a", &Tree::new(core::Pod::TYPE)).await;
         said.push(made.unwrap());
     }
-    expectations.created(&key, "set-a");
+    expectations.created(UID, "set-a");
     let asked = asked.lock().clone();
-    (said, asked, expectations.satisfied(&key))
+    (said, asked, expectations.satisfied(UID))
 }
 
 #[tokio::test]

@@ -73,6 +73,11 @@ impl Worker {
             message,
             until,
         };
+        if let Err(error) = crate::image::normalize(name) {
+            let message = format!("Failed to apply default image tag {name:?}: {error}");
+            self.warn_once("InspectFailed", &message);
+            return Err(wait("InvalidImageName", message, None));
+        }
         if policy != "Always" {
             match self.shared.images.find(name).await {
                 Ok(Some(image)) => {
@@ -95,11 +100,6 @@ impl Worker {
                     ));
                 }
                 Ok(None) => {}
-                Err(error @ crate::image::Error::InvalidName { .. }) => {
-                    let message = format!("Failed to apply default image tag {name:?}: {error}");
-                    self.warn_once("InspectFailed", &message);
-                    return Err(wait("InvalidImageName", message, None));
-                }
                 Err(error) => {
                     self.warn_once("Failed", &error.to_string());
                     return Err(wait(
