@@ -198,3 +198,34 @@ impl WatchStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_that_falls_silent_is_given_up() {
+        let service = tower::service_fn(|_: Request<Body>| async {
+            let silence = futures::stream::pending::<Result<Frame<Bytes>, std::io::Error>>();
+            let answer = Response::builder().header("content-type", "application/json");
+            answer
+                .body(StreamBody::new(silence))
+                .map_err(std::io::Error::other)
+        });
+        let pods = Resource::of(api::core::v1::Pod::TYPE);
+        let options = WatchOptions {
+            timeout_seconds: 400,
+            ..Default::default()
+        };
+        let client = Client::from_service(service);
+        let mut watch = client.watch(&pods, "", &options).await.unwrap();
+        let began = tokio::time::Instant::now();
+        let next = watch.next().await;
+        assert!(matches!(next, Some(Err(Error::Transport(_)))), "{next:?}");
+        assert_eq!(began.elapsed(), BOOKMARK_PATIENCE);
+    }
+}
