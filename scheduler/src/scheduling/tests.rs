@@ -205,6 +205,21 @@ fn what_is_being_bound_is_counted_and_a_late_view_of_it_does_not_bring_it_back()
 }
 
 #[test]
+fn that_a_pod_came_to_where_it_was_sent_is_news_to_those_that_are_spread() {
+    let mut w = World::new();
+    w.s.observe_node("a", node("a", 1000));
+    w.pod("p", Some(pod("u", 600)));
+    assert_eq!(w.bound_to(), "a");
+    w.s.events.clear();
+    for news in [1, 0] {
+        w.pod("p", Some(on("a", pod("u", 600))));
+        let events = std::mem::take(&mut w.s.events);
+        assert_eq!(events.len(), news, "once: {events:?}");
+        assert!(events.iter().all(|e| matches!(e, Event::Placed { .. })));
+    }
+}
+
+#[test]
 fn a_binding_that_failed_frees_the_node_and_the_pod_waits() {
     let mut w = World::new();
     w.s.observe_node("a", node("a", 1000));
