@@ -23,6 +23,11 @@ struct Registry {
 
 /// Serves the image of an archive as `team/app:1`; `private/app:1` needs a login.
 fn serve(archive: &[u8]) -> Registry {
+    serve_or_break_off(archive, false)
+}
+
+/// The same; or each blob breaks off in its middle.
+fn serve_or_break_off(archive: &[u8], breaks_off: bool) -> Registry {
     let mut files = BTreeMap::new();
     for entry in tar::Archive::new(archive).entries().unwrap() {
         let mut entry = entry.unwrap();
@@ -40,7 +45,7 @@ fn serve(archive: &[u8]) -> Registry {
         for connection in listener.incoming() {
             let connection = connection.unwrap();
             let (files, manifest, served) = (files.clone(), manifest.clone(), served.clone());
-            std::thread::spawn(move || answer(&connection, &files, &manifest, &served));
+            std::thread::spawn(move || answer(&connection, &files, &manifest, &served, breaks_off));
         }
     });
     Registry {
@@ -54,6 +59,7 @@ fn answer(
     files: &BTreeMap<String, Vec<u8>>,
     manifest: &str,
     served: &AtomicUsize,
+    breaks_off: bool,
 ) {
     let mut reader = BufReader::new(connection);
     loop {
@@ -112,15 +118,17 @@ fn answer(
             body.len()
         );
         let mut out = connection;
-        let body = if request.starts_with("HEAD") {
-            &[][..]
-        } else {
-            body
+        let broken = breaks_off && path.contains("/blobs/");
+        let body = match &request[..4] {
+            "HEAD" => &[][..],
+            _ if broken => &body[..body.len() / 2],
+            _ => body,
         };
         if out
             .write_all(head.as_bytes())
             .and_then(|()| out.write_all(body))
             .is_err()
+            || broken
         {
             return;
         }
@@ -269,6 +277,45 @@ async fn mirrors_are_asked_one_after_the_other_and_get_no_logins() {
     assert!(
         error.ends_with("mirrored.test/hosts.toml: `header` is not supported"),
         "{error}"
+    );
+    machine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_breaks_off_is_passed_over() {
+    skip_without_containerd!();
+    let machine = Machine::start().await;
+    let archive = app(&machine);
+    let (broken, whole) = (serve_or_break_off(&archive, true), serve(&archive));
+    let images = support::images(&machine.containerd);
+    let dir = machine.path().join("certs.d");
+    let options = PullOptions {
+        registries: Registries {
+            config_dir: Some(dir.clone()),
+            ..Default::default()
+        },
+        ..Default::default()
+    };
+    let text = format!(
+        "server = \"http://{}\"\n[host.\"http://{}\"]\n",
+        whole.address, broken.address
+    );
+    std::fs::create_dir_all(dir.join("mirrored.test")).unwrap();
+    std::fs::write(dir.join("mirrored.test/hosts.toml"), text).unwrap();
+    // Both have the same layers, and come at once.
+    let (one, other) = tokio::join!(
+        images.pull("mirrored.test/team/app:1", &options),
+        images.pull("mirrored.test/other/app:1", &options),
+    );
+    assert_eq!(one.unwrap().chain, other.unwrap().chain);
+    assert_eq!(
+        whole.blobs_served.load(Ordering::Relaxed),
+        2,
+        "a blob that two images have is fetched once"
+    );
+    assert!(
+        machine.containerd.leases().await.unwrap().is_empty(),
+        "no lease is left"
     );
     machine.stop().await;
 }
