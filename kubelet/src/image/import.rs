@@ -64,69 +64,62 @@ impl Images {
     ) -> Result<Vec<String>, Error> {
         let mut names = Vec::new();
         for descriptor in &index.manifests {
-            let name = load_one(containerd, archive, descriptor, name).await?;
+            let name = self.load_one(containerd, archive, descriptor, name).await?;
             self.find(&name).await?;
             names.push(name);
         }
         Ok(names)
     }
-}
 
-async fn load_one(
-    containerd: &Containerd,
-    archive: &Archive,
-    descriptor: &Descriptor,
-    name: Option<&str>,
-) -> Result<String, Error> {
-    let annotated = [CONTAINERD_NAME, REF_NAME]
-        .iter()
-        .find_map(|key| descriptor.annotations.get(*key));
-    let name = name.or(annotated.map(String::as_str)).ok_or_else(|| {
-        Error::Malformed(format!(
-            "{} carries no name ({CONTAINERD_NAME}): give one",
-            descriptor.digest
-        ))
-    })?;
-    let name = super::normalize(name)?;
-    let manifest = if descriptor.is_index() {
-        let bytes = archive.blob(&descriptor.digest)?;
-        let index: Index = manifest::decode("index", &bytes)?;
-        let chosen = index.choose(&name)?.clone();
-        let label = HashMap::from([(
-            "containerd.io/gc.ref.content.m.0".to_owned(),
-            chosen.digest.clone(),
-        )]);
-        write(containerd, descriptor, label, bytes).await?;
-        chosen
-    } else {
-        descriptor.clone()
-    };
-    let bytes = archive.blob(&manifest.digest)?;
-    let document: Manifest = manifest::decode("manifest", &bytes)?;
-    for blob in document.layers.iter().chain([&document.config]) {
-        archive.copy(containerd, blob).await?;
+    async fn load_one(
+        &self,
+        containerd: &Containerd,
+        archive: &Archive,
+        descriptor: &Descriptor,
+        name: Option<&str>,
+    ) -> Result<String, Error> {
+        let annotated = [CONTAINERD_NAME, REF_NAME]
+            .iter()
+            .find_map(|key| descriptor.annotations.get(*key));
+        let name = name.or(annotated.map(String::as_str)).ok_or_else(|| {
+            Error::Malformed(format!(
+                "{} carries no name ({CONTAINERD_NAME}): give one",
+                descriptor.digest
+            ))
+        })?;
+        let name = super::normalize(name)?;
+        let manifest = if descriptor.is_index() {
+            let bytes = archive.blob(&descriptor.digest)?;
+            let index: Index = manifest::decode("index", &bytes)?;
+            let chosen = index.choose(&name)?.clone();
+            let label = HashMap::from([(
+                "containerd.io/gc.ref.content.m.0".to_owned(),
+                chosen.digest.clone(),
+            )]);
+            self.put(containerd, descriptor, label, bytes.into())
+                .await?;
+            chosen
+        } else {
+            descriptor.clone()
+        };
+        let bytes = archive.blob(&manifest.digest)?;
+        let document: Manifest = manifest::decode("manifest", &bytes)?;
+        for blob in document.layers.iter().chain([&document.config]) {
+            let turn = self.turn(&blob.digest);
+            let _turn = turn.lock().await;
+            archive.copy(containerd, blob).await?;
+        }
+        self.put(containerd, &manifest, document.references(), bytes.into())
+            .await?;
+        let mut target = descriptor.clone();
+        if target.media_type.is_empty() {
+            target.media_type = INDEX.to_owned();
+        }
+        containerd
+            .put_image(&name, (&target).into(), HashMap::new())
+            .await?;
+        Ok(name)
     }
-    write(containerd, &manifest, document.references(), bytes).await?;
-    let mut target = descriptor.clone();
-    if target.media_type.is_empty() {
-        target.media_type = INDEX.to_owned();
-    }
-    containerd
-        .put_image(&name, (&target).into(), HashMap::new())
-        .await?;
-    Ok(name)
-}
-
-async fn write(
-    containerd: &Containerd,
-    descriptor: &Descriptor,
-    labels: HashMap<String, String>,
-    bytes: Vec<u8>,
-) -> Result<(), Error> {
-    let chunk = futures::stream::once(async { Ok::<_, std::io::Error>(Bytes::from(bytes)) });
-    Ok(containerd
-        .write_content(&descriptor.digest, descriptor.size, labels, Box::pin(chunk))
-        .await?)
 }
 
 /// A tar file whose entries are read where they stand.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
@@ -220,7 +219,7 @@ impl Images {
         if let Some(error) = failure {
             return Err(error);
         }
-        put(
+        self.put(
             &containerd,
             &manifest,
             document.references(),
@@ -232,7 +231,7 @@ impl Images {
                 "containerd.io/gc.ref.content.m.0".to_owned(),
                 manifest.digest,
             )]);
-            put(&containerd, &target, label, bytes).await?;
+            self.put(&containerd, &target, label, bytes).await?;
         }
         Ok(containerd
             .put_image(name, (&target).into(), HashMap::new())
@@ -314,18 +313,6 @@ impl Registries {
         };
         Client::try_from(config).map_err(|error| explain(&error))
     }
-}
-
-async fn put(
-    containerd: &Containerd,
-    blob: &Descriptor,
-    labels: HashMap<String, String>,
-    bytes: Bytes,
-) -> Result<(), Error> {
-    let chunk = futures::stream::iter([Ok::<_, std::io::Error>(bytes)]);
-    Ok(containerd
-        .write_content(&blob.digest, blob.size, labels, chunk)
-        .await?)
 }
 
 /// How the registry was asked.

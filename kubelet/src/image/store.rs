@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use runtime::SharedClock;
 
@@ -115,6 +116,22 @@ impl Images {
         let mut busy = self.busy.lock();
         busy.retain(|_, turn| Arc::strong_count(turn) > 1);
         busy.entry(key.to_owned()).or_default().clone()
+    }
+
+    /// Writes a small blob: one at a time, since a second write of it would end the first.
+    pub(super) async fn put(
+        &self,
+        containerd: &Containerd,
+        blob: &Descriptor,
+        labels: HashMap<String, String>,
+        bytes: Bytes,
+    ) -> Result<(), Error> {
+        let turn = self.turn(&blob.digest);
+        let _turn = turn.lock().await;
+        let chunk = futures::stream::iter([Ok::<_, std::io::Error>(bytes)]);
+        Ok(containerd
+            .write_content(&blob.digest, blob.size, labels, chunk)
+            .await?)
     }
 
     /// The manifest for this machine that `digest` leads to, and its own digest.
