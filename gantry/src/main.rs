@@ -25,7 +25,7 @@ enum Verb {
     /// Run a cluster of one node: API server, scheduler, controllers and kubelet
     Up(Box<up::Options>),
     /// Take away what a cluster made on this machine
-    Reset(Reset),
+    Reset(Box<Reset>),
     /// Images without a registry
     #[command(subcommand)]
     Image(Image),
