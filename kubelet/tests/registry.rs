@@ -6,6 +6,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -149,6 +150,19 @@ fn app(machine: &Machine) -> Vec<u8> {
     archive
 }
 
+fn configured_in(dir: &Path) -> Registries {
+    Registries {
+        config_dir: Some(dir.to_owned()),
+        ..Default::default()
+    }
+}
+
+/// Says whom to ask for images of `mirrored.test`.
+fn write_hosts(dir: &Path, text: &str) {
+    std::fs::create_dir_all(dir.join("mirrored.test")).unwrap();
+    std::fs::write(dir.join("mirrored.test/hosts.toml"), text).unwrap();
+}
+
 #[tokio::test]
 async fn images_are_pulled_once_with_the_login_that_they_need() {
     skip_without_containerd!();
@@ -232,15 +246,9 @@ async fn mirrors_are_asked_one_after_the_other_and_get_no_logins() {
             username: "user".into(),
             password: "secret".into(),
         }],
-        registries: Registries {
-            config_dir: Some(dir.clone()),
-            ..Default::default()
-        },
+        registries: configured_in(&dir),
     };
-    let hosts = |text: String| {
-        std::fs::create_dir_all(dir.join("mirrored.test")).unwrap();
-        std::fs::write(dir.join("mirrored.test/hosts.toml"), text).unwrap();
-    };
+    let hosts = |text: String| write_hosts(&dir, &text);
     // The name of the registry leads nowhere.
     let server = format!("server = \"http://{gone}\"\n");
 
@@ -290,18 +298,14 @@ async fn who_breaks_off_is_passed_over() {
     let images = support::images(&machine.containerd);
     let dir = machine.path().join("certs.d");
     let options = PullOptions {
-        registries: Registries {
-            config_dir: Some(dir.clone()),
-            ..Default::default()
-        },
+        registries: configured_in(&dir),
         ..Default::default()
     };
     let text = format!(
         "server = \"http://{}\"\n[host.\"http://{}\"]\n",
         whole.address, broken.address
     );
-    std::fs::create_dir_all(dir.join("mirrored.test")).unwrap();
-    std::fs::write(dir.join("mirrored.test/hosts.toml"), text).unwrap();
+    write_hosts(&dir, &text);
     // Both have the same layers, and come at once.
     let (one, other) = tokio::join!(
         images.pull("mirrored.test/team/app:1", &options),

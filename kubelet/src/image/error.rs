@@ -42,3 +42,13 @@ pub enum Error {
         source: std::io::Error,
     },
 }
+
+impl Error {
+    /// Why the image of this name could not be had from where it is pulled.
+    pub(super) fn registry(name: &str) -> impl Fn(String) -> Self + Copy {
+        move |reason| Self::Registry {
+            name: name.to_owned(),
+            reason,
+        }
+    }
+}

@@ -49,7 +49,7 @@ impl Images {
         let reference = super::parse(name)?;
         let name = reference.whole();
         let turn = self.turn(&name);
-        let turn = turn.lock().await;
+        let _turn = turn.lock().await;
         let lease = format!("gantry-pull-{}", manifest::digest(name.as_bytes()));
         let lease = self
             .containerd
@@ -64,7 +64,6 @@ impl Images {
         };
         // What the image's name leads to stays; the rest of a failed pull may go, and is fetched again.
         self.containerd.delete_lease(&lease).await?;
-        drop(turn);
         pulled
     }
 
@@ -74,10 +73,7 @@ impl Images {
             // Who finds the name takes the image for whole, and does not pull it again.
             self.containerd.delete_image(name, false).await?;
         }
-        found?.ok_or_else(|| Error::Registry {
-            name: name.to_owned(),
-            reason: "it vanished while it was unpacked".into(),
-        })
+        found?.ok_or_else(|| Error::registry(name)("it vanished while it was unpacked".to_owned()))
     }
 
     async fn fetch_from_any(
@@ -87,10 +83,7 @@ impl Images {
         options: &PullOptions,
         lease: &Lease,
     ) -> Result<(), Error> {
-        let failed = |reason: String| Error::Registry {
-            name: name.to_owned(),
-            reason,
-        };
+        let failed = Error::registry(name);
         let hosts = options.registries.hosts(reference).await.map_err(failed)?;
         let is_known = reference.digest().is_some();
         let mut failures = Vec::new();
@@ -124,10 +117,7 @@ impl Images {
         options: &PullOptions,
         lease: &Lease,
     ) -> Result<(), Error> {
-        let failed = |reason: String| Error::Registry {
-            name: name.to_owned(),
-            reason,
-        };
+        let failed = Error::registry(name);
         let mut reference = reference.clone();
         if host.address != reference.resolve_registry() {
             reference.set_mirror_registry(host.address.clone());
@@ -158,15 +148,14 @@ impl Images {
         lease: &Lease,
     ) -> Result<(), Error> {
         let containerd = self.containerd.leased(lease);
-        let failed = |error: OciDistributionError| Error::Registry {
-            name: name.to_owned(),
-            reason: match &error {
+        let failed = |error: OciDistributionError| {
+            Error::registry(name)(match &error {
                 // Which login was refused is what has to be put right.
                 OciDistributionError::UnauthorizedError { url } => {
                     format!("401 Unauthorized {}: {url}", whose(auth))
                 }
                 other => explain(other),
-            },
+            })
         };
         let (bytes, _) = client
             .pull_manifest_raw(reference, auth, &ACCEPTED)
@@ -177,10 +166,8 @@ impl Images {
         let fallback = if is_index { INDEX } else { MANIFEST };
         let target = Descriptor::of(document["mediaType"].as_str().unwrap_or(fallback), &bytes);
         if let Some(digest) = reference.digest().filter(|digest| *digest != target.digest) {
-            return Err(Error::Registry {
-                name: name.to_owned(),
-                reason: format!("asked for {digest}, got {}", target.digest),
-            });
+            let reason = format!("asked for {digest}, got {}", target.digest);
+            return Err(Error::registry(name)(reason));
         }
 
         let (manifest, manifest_bytes) = if is_index {
@@ -252,10 +239,7 @@ impl Images {
         if containerd.keep_content(&blob.digest).await? {
             return Ok(());
         }
-        let failed = |reason: String| Error::Registry {
-            name: name.to_owned(),
-            reason,
-        };
+        let failed = Error::registry(name);
         let descriptor = OciDescriptor {
             media_type: blob.media_type.clone(),
             digest: blob.digest.clone(),
