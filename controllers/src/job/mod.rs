@@ -39,7 +39,7 @@ use crate::{
         pod::{self, Pod},
         work::FINALIZER,
     },
-    pods::PodControl,
+    pods::{PodControl, strike_off},
     written::Written,
 };
 
@@ -140,14 +140,8 @@ impl Controller for Jobs {
         wiring.watch(&self.pods, move |change, queue| {
             let resource = jobs.resource();
             for (key, uid) in Pod::owners_of_kind(change, resource.group(), resource.kind()) {
+                strike_off(change, &uid, &expectations);
                 let pod = change.latest();
-                let owner = pod.value.controller.as_ref();
-                if change.old.is_none() && owner.is_some_and(|owner| owner.uid == uid) {
-                    expectations.created(&uid, pod.key.name());
-                }
-                if change.new.is_none() || pod.value.deletion.is_some() {
-                    expectations.deleted(&uid, &pod.uid);
-                }
                 if change.new.is_none() || !policy::work(&pod.value).tracked {
                     taken_off.seen(&key, &pod.uid);
                 }

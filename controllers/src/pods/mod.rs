@@ -13,7 +13,7 @@ use crate::object::{owner::Owner, pod::Pod};
 
 pub(crate) use claim::may_adopt;
 pub use make::{from_template, prefix};
-pub use seen::seen;
+pub use seen::{seen, strike_off};
 
 /// Pods created or deleted in one go at most: upstream's number.
 pub const BURST: usize = 500;

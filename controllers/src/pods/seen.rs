@@ -15,18 +15,7 @@ pub fn seen<P: Projection>(
 ) {
     let resource = owners.resource();
     for (key, uid) in Pod::owners_of_kind(change, resource.group(), resource.kind()) {
-        let pod = change.latest();
-        let is_owner = pod
-            .value
-            .controller
-            .as_ref()
-            .is_some_and(|owner| owner.uid == uid);
-        if change.old.is_none() && is_owner {
-            expectations.created(&uid, pod.key.name());
-        }
-        if change.new.is_none() || pod.value.deletion.is_some() {
-            expectations.deleted(&uid, &pod.uid);
-        }
+        strike_off(change, &uid, expectations);
         queue.add(key);
     }
     if let Some(new) = change.new
@@ -38,5 +27,17 @@ pub fn seen<P: Projection>(
                 queue.add(owner.key.clone());
             }
         }
+    }
+}
+
+/// Strikes off what the change shows of what the owner with this uid, which the pod has or had, has asked for.
+pub fn strike_off(change: Change<'_, Pod>, uid: &str, expectations: &Expectations) {
+    let pod = change.latest();
+    let owner = pod.value.controller.as_ref();
+    if change.old.is_none() && owner.is_some_and(|owner| owner.uid == uid) {
+        expectations.created(uid, pod.key.name());
+    }
+    if change.new.is_none() || pod.value.deletion.is_some() {
+        expectations.deleted(uid, &pod.uid);
     }
 }
