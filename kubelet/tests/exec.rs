@@ -14,6 +14,7 @@ use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use e2e::process::Limit;
 use nix::pty::{Winsize, openpty};
 use serde_json::{Value, json};
 use support::cluster::Cluster;
@@ -48,23 +49,12 @@ fn run(mut command: Command, input: &[u8]) -> (i32, Vec<u8>, String) {
     let mut child = command.spawn().unwrap();
     let (mut stdin, input) = (child.stdin.take().unwrap(), input.to_vec());
     let feeding = std::thread::spawn(move || drop(stdin.write_all(&input)));
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-    let (done, waiting) = std::sync::mpsc::channel::<()>();
-    let watch = std::thread::spawn(move || {
-        let late = waiting
-            .recv_timeout(LIMIT)
-            .is_err_and(|e| e == std::sync::mpsc::RecvTimeoutError::Timeout);
-        if late {
-            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
-        }
-    });
+    let _limit = Limit::of(&child, LIMIT);
     let Output {
         status,
         stdout,
         stderr,
     } = child.wait_with_output().unwrap();
-    drop(done);
-    watch.join().unwrap();
     feeding.join().unwrap();
     (
         status.code().unwrap_or(-1),
@@ -82,7 +72,8 @@ fn until_said(from: &mut impl Read, what: &str) -> String {
     let (mut all, mut byte) = (Vec::new(), [0]);
     while !text(&all).contains(what) {
         assert_eq!(
-            from.read(&mut byte).unwrap(),
+            // A terminal has no end but an error, once nobody is at its other side.
+            from.read(&mut byte).unwrap_or(0),
             1,
             "{what:?} is not in {:?}",
             text(&all)
@@ -183,6 +174,7 @@ async fn a_command_has_its_streams_and_its_exit_code() {
 struct AtTerminal {
     child: Child,
     terminal: std::fs::File,
+    _limit: Limit,
 }
 
 fn at_terminal(mut command: Command) -> AtTerminal {
@@ -201,6 +193,7 @@ fn at_terminal(mut command: Command) -> AtTerminal {
         .spawn()
         .unwrap();
     AtTerminal {
+        _limit: Limit::of(&child, LIMIT),
         child,
         terminal: pty.master.into(),
     }
@@ -214,8 +207,8 @@ async fn a_terminal_has_the_size_of_the_clients_and_one_output() {
     cluster.phase("p", "Running");
     for over in BOTH {
         let args = [
-            "exec", "-it", "p", "-c", "c", "--", "/payload", "size", "then", "env", "TERM", "then",
-            "complain", "err", "then", "lines",
+            "exec", "-it", "p", "-c", "c", "--", "/payload", "size", "33", "then", "env", "TERM",
+            "then", "complain", "err", "then", "lines",
         ];
         let mut kubectl = at_terminal(kubectl(&cluster, over, &args));
         let said = until_said(&mut kubectl.terminal, "err\r\n");
@@ -254,7 +247,7 @@ async fn a_container_is_attached_to_and_its_input_outlives_a_kubelet() {
     cluster.run(
         "shell",
         json!({"restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "containers": [
-            {"name": "c", "args": ["size", "then", "lines"], "stdin": true, "tty": true},
+            {"name": "c", "args": ["size", "33", "then", "lines"], "stdin": true, "tty": true},
         ]}),
     );
     for name in ["once", "more", "talker", "shell"] {
@@ -267,6 +260,7 @@ async fn a_container_is_attached_to_and_its_input_outlives_a_kubelet() {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
+        let _limit = Limit::of(&child, LIMIT);
         let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         input.write_all(format!("{line}\n").as_bytes()).unwrap();
         until_said(&mut output, &format!("got {line}\n"));
@@ -312,6 +306,7 @@ async fn a_container_is_attached_to_and_its_input_outlives_a_kubelet() {
             })
             .collect();
         for viewer in &mut viewers {
+            let _limit = Limit::of(viewer, LIMIT);
             let mut lines = BufReader::new(viewer.stdout.take().unwrap()).lines();
             let numbers: Vec<u64> = lines
                 .by_ref()
@@ -364,6 +359,7 @@ async fn ports_are_reached_by_many_connections_at_a_time() {
         let mut child = kubectl(&cluster, over, &["port-forward", "pod/p", ":7000", ":7001"])
             .spawn()
             .unwrap();
+        let _limit = Limit::of(&child, LIMIT);
         let mut output = child.stdout.take().unwrap();
         let port = |said: &str| -> u16 {
             let (_, rest) = said.split_once("127.0.0.1:").unwrap();
@@ -419,6 +415,7 @@ async fn ports_are_reached_by_many_connections_at_a_time() {
     )
     .spawn()
     .unwrap();
+    let _limit = Limit::of(&child, LIMIT);
     let said = until_said(child.stdout.as_mut().unwrap(), "-> 7001\n");
     let (_, rest) = said.split_once("127.0.0.1:").unwrap();
     let closed: u16 = rest.split(' ').next().unwrap().parse().unwrap();

@@ -115,13 +115,13 @@ fn run(words: &[&str]) {
                 out.write_all(&[b'x'; 1 << 20]).unwrap();
             }
         }
-        // Says the size of its terminal, once it has one.
-        ["size"] => {
-            let mut size = [0_u16; 4];
-            for _ in 0..3000 {
+        // Says the size of its terminal, once that has so many rows: a client that attaches makes it one larger first.
+        ["size", rows] => {
+            let (mut size, rows) = ([0_u16; 4], rows.parse().unwrap());
+            for _ in 0..30_000 {
                 // SAFETY: the call writes four numbers of 16 bits there.
                 let failed = unsafe { ioctl(0, 0x5413, size.as_mut_ptr()) };
-                if failed != 0 || size[0] != 0 {
+                if failed != 0 || size[0] == rows {
                     println!("terminal {} rows {} columns {}", failed == 0, size[0], size[1]);
                     break;
                 }

@@ -3,11 +3,42 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+/// Kills a process at a limit: whoever waits for its end or reads what it says goes on then. Dropped before, it does nothing.
+#[derive(Debug)]
+pub struct Limit(#[expect(dead_code, reason = "its end is what is waited for")] mpsc::Sender<()>);
+
+impl Limit {
+    /// From now on.
+    pub fn of(child: &Child, limit: Duration) -> Self {
+        let (held, done) = mpsc::channel();
+        let pid = child.id();
+        std::thread::spawn(move || {
+            if done.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+                eprintln!("process {pid} is killed: it has not ended within {limit:?}");
+                let _ = i32::try_from(pid).map(|pid| kill(Pid::from_raw(pid), Signal::SIGKILL));
+            }
+        });
+        Self(held)
+    }
+}
+
+/// What a command says until its end, for which it has as long as `limit`.
+pub fn output(command: &mut Command, limit: Duration) -> io::Result<Output> {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let _limit = Limit::of(&child, limit);
+    child.wait_with_output()
+}
 
 /// A running child. Dropping it kills it.
 pub struct Process {

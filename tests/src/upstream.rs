@@ -205,18 +205,21 @@ impl UpstreamApiserver {
     }
 }
 
+/// How long a kubectl may take whose output is waited for.
+const LIMIT: Duration = Duration::from_secs(300);
+
 /// Runs upstream's kubectl with a kubeconfig.
 pub fn kubectl(kubeconfig: &Path, args: &[&str]) -> Result<String, String> {
     let binary = binary("kubectl").map_err(|error| error.to_string())?;
     let cache = kubeconfig.with_extension("cache");
-    let output = Command::new(binary)
+    let mut command = Command::new(binary);
+    command
         .arg("--kubeconfig")
         .arg(kubeconfig)
         .arg("--cache-dir")
         .arg(cache)
-        .args(args)
-        .output()
-        .map_err(|error| error.to_string())?;
+        .args(args);
+    let output = crate::process::output(&mut command, LIMIT).map_err(|error| error.to_string())?;
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {

@@ -254,6 +254,7 @@ impl Cluster {
         if self.kubelet.try_wait().unwrap().is_none() {
             let pid = nix::unistd::Pid::from_raw(i32::try_from(self.kubelet.id()).unwrap());
             nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+            let _limit = e2e::process::Limit::of(&self.kubelet, Duration::from_secs(60));
             let status = self.kubelet.wait().unwrap();
             assert!(
                 status.success(),
