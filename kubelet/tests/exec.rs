@@ -125,6 +125,8 @@ async fn a_command_has_its_streams_and_its_exit_code() {
             (0, "got one\ngot two\nno more\n"),
             "{err}"
         );
+        let (code, out, err) = exec(&["-i"], &["lines"], b"");
+        assert_eq!((code, text(&out).as_str()), (0, "no more\n"), "{err}");
         // More than all the pipes and windows on the way hold, in both directions at once.
         let mut large: Vec<u8> = (0..24_u32 << 20).map(|at| (at % 251) as u8).collect();
         let (code, out, err) = exec(&["-i"], &["echo"], &large);

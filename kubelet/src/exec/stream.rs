@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustix::io::Errno;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
@@ -154,11 +155,10 @@ async fn pump(mut from: pipe::Receiver, to: Option<Output>) {
 
 /// Copies the client's input into the FIFO at `path`, and waits until all of it was taken from there.
 pub async fn feed(path: &Path, mut stdin: Stdin, closed: &CancellationToken) {
-    // Open for reading, too, it does not wait for a reader.
-    let pipe = pipe::OpenOptions::new().read_write(true).open_sender(path);
-    let mut pipe = match pipe {
-        Ok(pipe) => pipe,
-        Err(error) => {
+    let mut pipe = match closed.run_until_cancelled(sender(path)).await {
+        None => return,
+        Some(Ok(pipe)) => pipe,
+        Some(Err(error)) => {
             tracing::debug!(%error, path = %path.display(), "opening an input");
             return;
         }
@@ -173,12 +173,24 @@ pub async fn feed(path: &Path, mut stdin: Stdin, closed: &CancellationToken) {
             return;
         }
     }
-    // The pipe ends with the last who has it open: the shim may not have it open yet.
     while rustix::io::ioctl_fionread(&pipe).is_ok_and(|left| left > 0) {
         tokio::select! {
             biased;
             () = closed.cancelled() => return,
             () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// The FIFO's end for writing, once somebody has it open for reading: who opened it after an end of the input would wait for
+/// that without end. The shim opens it some time after it has answered.
+async fn sender(path: &Path) -> io::Result<pipe::Sender> {
+    loop {
+        match pipe::OpenOptions::new().open_sender(path) {
+            Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+                tokio::time::sleep(LOOK).await;
+            }
+            opened => return opened,
         }
     }
 }
@@ -191,4 +203,26 @@ fn receivers(pipes: &Pipes) -> io::Result<[Option<pipe::Receiver>; 2]> {
             .transpose()
     };
     Ok([open(&pipes.stdout)?, open(&pipes.stderr)?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::stat::Mode;
+
+    #[tokio::test]
+    async fn an_end_of_input_is_not_lost_on_who_opens_it_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("in");
+        nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
+        let (of, closed) = (path.clone(), CancellationToken::new());
+        let mut feeding = tokio::spawn(async move { feed(&of, Stdin::ended(), &closed).await });
+        let soon = tokio::time::timeout(Duration::from_millis(50), &mut feeding).await;
+        assert!(soon.is_err(), "nobody has heard of the end");
+        // As a shim does it: it waits until there is a writer.
+        let reading = tokio::task::spawn_blocking(move || std::fs::read(path));
+        let read = tokio::time::timeout(Duration::from_secs(30), reading).await;
+        assert_eq!(read.unwrap().unwrap().unwrap(), b"");
+        feeding.await.unwrap();
+    }
 }

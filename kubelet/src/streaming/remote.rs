@@ -131,6 +131,12 @@ impl Outcome {
 pub struct Stdin(mpsc::Receiver<Bytes>);
 
 impl Stdin {
+    /// One that has ended.
+    #[cfg(test)]
+    pub fn ended() -> Self {
+        Self(mpsc::channel(1).1)
+    }
+
     /// What comes next; `None` at its end, or when the client is gone.
     pub async fn next(&mut self) -> Option<Bytes> {
         self.0.recv().await
