@@ -169,16 +169,16 @@ impl Worker {
         let (shared, sender, image) = (self.shared.clone(), self.sender.clone(), name.to_owned());
         // The registry client's futures are not `Send` for every lifetime of what they borrow: it gets a thread while it pulls.
         let runtime = tokio::runtime::Handle::current();
-        tokio::task::spawn_blocking(move || {
-            runtime.block_on(async move {
-                let result = shared
-                    .images
-                    .pull(&image, &options)
-                    .await
-                    .map_err(|error| error.to_string());
-                // The worker may have ended meanwhile.
-                let _ = sender.send(Message::Pulled { image, result }).await;
-            });
+        let pulled = image.clone();
+        let pulling = tokio::task::spawn_blocking(move || {
+            let pulled = runtime.block_on(shared.images.pull(&pulled, &options));
+            pulled.map_err(|error| error.to_string())
+        });
+        tokio::spawn(async move {
+            // One that panics has failed, too.
+            let result = pulling.await.unwrap_or_else(|error| Err(error.to_string()));
+            // The worker may have ended meanwhile.
+            let _ = sender.send(Message::Pulled { image, result }).await;
         });
         Err(wait("ContainerCreating", String::new(), None))
     }
