@@ -175,8 +175,9 @@ async fn work(
     let adopted = manager.adopted();
     let (_, _, _, _, managed) = tokio::join!(
         keep_containerd(shared.clone(), shutdown.clone()),
-        keeper.run(shutdown.clone()),
-        node::renew_lease(shared.clone(), uid, shutdown.clone()),
+        // Broken off wherever they wait: a containerd or a server that does not answer does not hold up the end.
+        shutdown.run_until_cancelled(keeper.run()),
+        shutdown.run_until_cancelled(node::renew_lease(shared.clone(), uid)),
         async {
             tokio::select! {
                 biased;

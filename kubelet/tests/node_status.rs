@@ -73,3 +73,29 @@ async fn a_node_is_ready_whatever_others_say_of_it_and_not_while_its_containerd_
     cluster.delete("p");
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kubelet_that_may_not_read_its_pods_ends_when_it_is_to() {
+    skip_without_containerd!();
+    let mut cluster = Cluster::start().await;
+    let written = |cluster: &Cluster| until_ready_is(cluster, "True")["lastHeartbeatTime"].clone();
+    let rule = |groups: &str, resources: &[&str]| json!({"apiGroups": [groups], "resources": resources, "verbs": ["*"]});
+    cluster.create(&json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "podless"},
+        "rules": [rule("", &["nodes", "nodes/status", "services"]), rule("coordination.k8s.io", &["leases"])],
+    }));
+    cluster.create(&json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "podless"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "podless"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "podless"}],
+    }));
+    cluster.kill();
+    let before = written(&cluster);
+    cluster.launch.kubeconfig = Some(cluster.api.kubeconfig_for("podless", &[]).unwrap());
+    cluster.restart();
+    cluster.until("the node's status is written", || {
+        (written(&cluster) != before).then_some(())
+    });
+    // It ends, and well.
+    cluster.stop().await;
+}

@@ -10,7 +10,6 @@ use runtime::client::Error;
 use runtime::client::Patch;
 use runtime::{Client, Informer, Key, Resource};
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use super::status::{self, Measured};
 use crate::config::Config;
@@ -98,14 +97,10 @@ impl Keeper {
         }
     }
 
-    /// Until `stop`.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// Without end.
+    pub async fn run(mut self) {
         let mut since_write = Duration::MAX;
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            () = self.nodes.synced() => {}
-        }
+        self.nodes.synced().await;
         loop {
             let pause = match self.once(since_write).await {
                 Ok(true) => {
@@ -118,11 +113,8 @@ impl Keeper {
                     Duration::from_secs(1)
                 }
             };
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => since_write = since_write.saturating_add(pause),
-            }
+            tokio::time::sleep(pause).await;
+            since_write = since_write.saturating_add(pause);
         }
     }
 

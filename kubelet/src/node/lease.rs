@@ -7,7 +7,6 @@ use http::Method;
 use runtime::client::Error;
 use runtime::{Client, SharedClock};
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use crate::context::Shared;
 
@@ -17,8 +16,8 @@ const DURATION_SECONDS: u32 = 40;
 pub(crate) const PERIOD: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Keeps the lease until `stop`. `uid` is the node's.
-pub async fn renew(shared: Arc<Shared>, uid: String, stop: CancellationToken) {
+/// Keeps the lease, without end. `uid` is the node's.
+pub async fn renew(shared: Arc<Shared>, uid: String) {
     loop {
         let name = &shared.config.node_name;
         let pause = match renew_once(&shared.client, &shared.clock, name, Some(&uid)).await {
@@ -28,11 +27,7 @@ pub async fn renew(shared: Arc<Shared>, uid: String, stop: CancellationToken) {
                 RETRY
             }
         };
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
-        }
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -95,18 +95,20 @@ impl Manager {
                 lost.store(true, std::sync::atomic::Ordering::Release);
             }
         });
-        self.pods.synced().await;
-        self.nodes.synced().await;
-        let (containers, tasks) = (
-            self.shared.containerd.containers().await?,
-            self.shared.containerd.tasks().await?,
-        );
-        let views = self
-            .shared
-            .containerd
-            .kept_views(record::label::POD_UID)
-            .await?;
-        self.records = record::read(&containers, &tasks);
+        let there = async {
+            // Informers that end before they have synced never do.
+            self.pods.synced().await;
+            self.nodes.synced().await;
+            let containerd = &self.shared.containerd;
+            let (containers, tasks) = (containerd.containers().await?, containerd.tasks().await?);
+            let views = containerd.kept_views(record::label::POD_UID).await?;
+            Ok::<_, Error>((record::read(&containers, &tasks), views))
+        };
+        let Some(there) = self.stop.run_until_cancelled(there).await else {
+            return Ok(());
+        };
+        let (records, views) = there?;
+        self.records = records;
         self.compare_all();
         self.adopt_orphans(views.into_iter().map(|(uid, _)| uid).collect());
         self.adopted.cancel();

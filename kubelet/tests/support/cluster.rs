@@ -16,6 +16,8 @@ pub const NODE: &str = "node-1";
 /// How the kubelet is started, beyond what every test's is.
 #[derive(Clone, Debug, Default)]
 pub struct Launch {
+    /// As whom it speaks with the API server; as the administrator if `None`.
+    pub kubeconfig: Option<PathBuf>,
     /// Further flags.
     pub flags: Vec<String>,
     /// With a containerd of its own; the test's own one is for nothing then.
@@ -362,7 +364,7 @@ fn spawn(
     command
         .args([
             "--kubeconfig",
-            &path(&api.admin),
+            &path(launch.kubeconfig.as_ref().unwrap_or(&api.admin)),
             "--hostname-override",
             NODE,
             "--node-ip",
